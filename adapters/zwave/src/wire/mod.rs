@@ -1,0 +1,3 @@
+//! Pure codecs: serial frames, Serial API commands and command classes.
+
+pub mod cc;

@@ -1,0 +1,224 @@
+//! What happens to the mind.
+
+use hubd_model::{
+    AlarmId, CommandId, InclusionAnswer, InclusionStrategy, LockId, LockOp, Millis, RadioName, Report, Urgency,
+};
+use thiserror::Error;
+
+use crate::event::Event;
+use crate::output::DeviceRecord;
+use crate::view::CommandView;
+
+/// Ties an answer to its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What the store remembers when the hub starts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Memory {
+    /// The last journal entry's number; 0 when there is none.
+    pub last_seq: u64,
+    /// Every device.
+    pub devices: Vec<DeviceRecord>,
+    /// Commands that had not ended, and the most recent ended ones (for idempotent repeats).
+    pub commands: Vec<CommandView>,
+}
+
+/// Something that happens to the mind. One is one mutation.
+#[derive(Debug)]
+pub enum Input {
+    /// The hub starts with these radios configured and this remembered. Always the first input. A command that
+    /// had not ended is never sent again: it ends as timed out (it was sent) or expired (it was not).
+    Started {
+        /// What the store remembers.
+        memory: Memory,
+        /// The radios of the configuration.
+        radios: Vec<RadioName>,
+        /// The hub's version.
+        version: String,
+    },
+    /// A radio says something.
+    Report {
+        /// Which radio.
+        radio: RadioName,
+        /// What.
+        report: Report,
+    },
+    /// Somebody asks for something.
+    Request {
+        /// Returned with the answer.
+        ticket: Ticket,
+        /// What.
+        request: Request,
+    },
+    /// An adapter's order queue was full: these orders did not reach it.
+    OrderLost {
+        /// Whose command it was, if it was one.
+        command: Option<CommandId>,
+        /// Which radio.
+        radio: RadioName,
+    },
+    /// Every entry up to this one is on disk.
+    Durable {
+        /// The entry's number.
+        seq: u64,
+    },
+    /// The store cannot write: the reason, in one sentence. Doors go on working.
+    StoreFailing {
+        /// The sentence.
+        reason: String,
+    },
+    /// The store writes again.
+    StoreRecovered,
+    /// The hub is about to stop in good order.
+    Stopping,
+    /// A deadline may have passed.
+    Tick,
+}
+
+/// Something that somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Move a bolt. With the id of a command that exists already, that command is answered and nothing is sent.
+    Actuate {
+        /// The new command's id.
+        command: CommandId,
+        /// The lock.
+        lock: LockId,
+        /// What to do.
+        op: LockOp,
+        /// Who asks, for the record.
+        requester: String,
+        /// Its place in the queue.
+        urgency: Urgency,
+        /// Dropped when it could not be sent within this.
+        time_to_live: Millis,
+    },
+    /// Give a lock a name.
+    RenameLock {
+        /// Which.
+        lock: LockId,
+        /// The name, 1 to 64 characters.
+        name: String,
+    },
+    /// Give a detector a name.
+    RenameAlarm {
+        /// Which.
+        alarm: AlarmId,
+        /// The name, 1 to 64 characters.
+        name: String,
+    },
+    /// Ask a lock for its state.
+    RefreshLock {
+        /// Which.
+        lock: LockId,
+    },
+    /// Include a device.
+    Include {
+        /// On which radio.
+        radio: RadioName,
+        /// How.
+        strategy: InclusionStrategy,
+    },
+    /// Answer an inclusion's question.
+    AnswerInclusion {
+        /// On which radio.
+        radio: RadioName,
+        /// The answer.
+        answer: InclusionAnswer,
+    },
+    /// End an inclusion or exclusion.
+    CancelInclusion {
+        /// On which radio.
+        radio: RadioName,
+    },
+    /// Exclude a device.
+    Exclude {
+        /// On which radio.
+        radio: RadioName,
+    },
+    /// Remove a lock that no longer answers.
+    RemoveFailedLock {
+        /// Which.
+        lock: LockId,
+    },
+    /// Remove a detector that no longer answers.
+    RemoveFailedAlarm {
+        /// Which.
+        alarm: AlarmId,
+    },
+    /// Record something that happened in the shell (a token was made, a request refused).
+    Record(Event),
+}
+
+/// What a request is answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The command, new or known already.
+    Command(CommandView),
+    /// It was taken; what becomes of it is seen in the views and events.
+    Accepted,
+}
+
+/// Why a request was refused. `Display` is one sentence for a person; `code` is stable for programs.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// No such lock.
+    #[error("there is no lock {0}; list them with GET /api/v1/locks")]
+    NoSuchLock(LockId),
+    /// No such detector.
+    #[error("there is no alarm {0}; list them with GET /api/v1/alarms")]
+    NoSuchAlarm(AlarmId),
+    /// No such radio.
+    #[error("there is no radio {0}; radios are named in the configuration")]
+    NoSuchRadio(RadioName),
+    /// The radio does not work now.
+    #[error("radio {radio} is not ready: {reason}")]
+    RadioNotReady {
+        /// Which.
+        radio: RadioName,
+        /// One sentence.
+        reason: String,
+    },
+    /// The lock's link is not secure.
+    #[error("{0} was included without security, so anybody could imitate it: exclude it and include it again with S2 or S0")]
+    InsecureLock(LockId),
+    /// The lock cannot do that.
+    #[error("{lock} cannot {op}")]
+    NotCapable {
+        /// Which.
+        lock: LockId,
+        /// What.
+        op: &'static str,
+    },
+    /// The command id names another request.
+    #[error("this Idempotency-Key was used for another request; use a new one")]
+    CommandConflict,
+    /// Too much is under way.
+    #[error("the hub is busy with {0}; try again in a few seconds")]
+    Busy(&'static str),
+    /// No inclusion or exclusion is under way that could be answered or ended.
+    #[error("radio {0} has no inclusion or exclusion under way")]
+    NothingUnderWay(RadioName),
+    /// A name that is empty or too long.
+    #[error("a name has 1 to 64 characters, without control characters")]
+    BadName,
+}
+
+impl Refusal {
+    /// The stable code of the API.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchLock(_) => "no_such_lock",
+            Self::NoSuchAlarm(_) => "no_such_alarm",
+            Self::NoSuchRadio(_) => "no_such_radio",
+            Self::RadioNotReady { .. } => "radio_not_ready",
+            Self::InsecureLock(_) => "insecure_lock",
+            Self::NotCapable { .. } => "not_capable",
+            Self::CommandConflict => "idempotency_conflict",
+            Self::Busy(_) => "busy",
+            Self::NothingUnderWay(_) => "nothing_under_way",
+            Self::BadName => "bad_name",
+        }
+    }
+}

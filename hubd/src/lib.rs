@@ -1,0 +1,4 @@
+//! The shell around the mind: the one event loop, the store, the API and the command line.
+
+pub mod hub;
+pub mod store;
