@@ -71,7 +71,7 @@ function operations({ controller, wire, air, home }) {
 		setCredential({ node: id, slot, code }) {
 			node(id).state.set(`UserCredential_user_${slot}`, {
 				userType: cc.UserCredentialUserType.General,
-				activeState: cc.UserCredentialActiveState.OccupiedEnabled,
+				active: true,
 				credentialRule: cc.UserCredentialRule.Single,
 				expiringTimeoutMinutes: 0,
 				nameEncoding: cc.UserCredentialNameEncoding.ASCII,
