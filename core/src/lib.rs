@@ -7,5 +7,6 @@
 pub mod engine;
 pub mod event;
 pub mod input;
+pub mod journal;
 pub mod output;
 pub mod view;
