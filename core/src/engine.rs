@@ -232,3 +232,6 @@ impl Engine {
         self.radios.iter_mut().find(|radio| radio.view.name == *name)
     }
 }
+
+#[cfg(test)]
+mod tests;
