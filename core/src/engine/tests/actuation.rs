@@ -19,7 +19,12 @@ fn orders(house: &House) -> Vec<String> {
         .map(|order| match order {
             Order::Actuate { command, op, .. } => format!("{} {command}", op.as_str()),
             Order::Withdraw { command } => format!("withdraw {command}"),
-            other => format!("{other:?}"),
+            Order::Refresh { .. }
+            | Order::Include(_)
+            | Order::Answer(_)
+            | Order::Cancel
+            | Order::Exclude
+            | Order::RemoveFailed { .. } => format!("{order:?}"),
         })
         .collect()
 }

@@ -247,16 +247,17 @@ fn danger_is_told_at_once_and_then_once_a_minute() {
     let told: Vec<(Hazard, bool)> = house
         .events()
         .into_iter()
-        .filter_map(|event| match event {
-            Event::AlarmRaised {
+        .filter_map(|event| {
+            let Event::AlarmRaised {
                 hazard,
                 authenticated,
                 frame,
-            } => {
-                assert_eq!(frame, [0x71, 5]);
-                Some((hazard, authenticated))
-            }
-            _ => None,
+            } = event
+            else {
+                return None;
+            };
+            assert_eq!(frame, [0x71, 5]);
+            Some((hazard, authenticated))
         })
         .collect();
     let expected = [

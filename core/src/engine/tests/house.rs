@@ -47,6 +47,8 @@ pub(super) struct House {
     pub(super) disk: bool,
     pub(super) journal: Vec<Entry>,
     pub(super) orders: Vec<Order>,
+    /// When each left.
+    pub(super) order_times: Vec<MonoTime>,
     pub(super) shown: Vec<CommandView>,
     pub(super) locks: BTreeMap<LockId, DeviceRecord>,
     pub(super) others: Vec<DeviceRecord>,
@@ -63,6 +65,7 @@ impl House {
             disk: true,
             journal: Vec::new(),
             orders: Vec::new(),
+            order_times: Vec::new(),
             shown: Vec::new(),
             locks: BTreeMap::new(),
             others: Vec::new(),
@@ -132,7 +135,10 @@ impl House {
 
     fn carry_out(&mut self, output: &Output) {
         match output {
-            Output::Order { order, .. } => self.orders.push(order.clone()),
+            Output::Order { order, .. } => {
+                self.orders.push(order.clone());
+                self.order_times.push(self.now().mono);
+            }
             Output::Journal(entry) => self.journal.push(entry.clone()),
             Output::Save(Record::Device(record)) => match record {
                 DeviceRecord::Lock(lock) => {
