@@ -42,7 +42,11 @@ pub struct Data {
 impl Data {
     /// A request to the dongle.
     pub const fn request(function: u8, payload: Vec<u8>) -> Self {
-        Self { kind: Kind::Request, function, payload }
+        Self {
+            kind: Kind::Request,
+            function,
+            payload,
+        }
     }
 
     /// The frame's bytes; `None` when the payload is too long for a frame.
@@ -115,7 +119,9 @@ impl Decoder {
                 continue;
             }
             self.partial.push(byte);
-            let &[_, length, ..] = self.partial.as_slice() else { continue };
+            let &[_, length, ..] = self.partial.as_slice() else {
+                continue;
+            };
             if length < 3 {
                 // No frame is that short: the SOF was noise, and so was its length.
                 noise += self.partial.len();
@@ -150,15 +156,25 @@ fn flush_noise(noise: &mut usize, tokens: &mut Vec<Token>) {
 }
 
 fn whole(frame: &[u8]) -> Token {
-    let [SOF, length, kind, function, rest @ ..] = frame else { return Token::Corrupt };
-    let Some((&sum, payload)) = rest.split_last() else { return Token::Corrupt };
-    let expected = payload.iter().fold(0xff ^ length ^ kind ^ function, |sum, byte| sum ^ byte);
+    let [SOF, length, kind, function, rest @ ..] = frame else {
+        return Token::Corrupt;
+    };
+    let Some((&sum, payload)) = rest.split_last() else {
+        return Token::Corrupt;
+    };
+    let expected = payload
+        .iter()
+        .fold(0xff ^ length ^ kind ^ function, |sum, byte| sum ^ byte);
     let kind = match (kind, sum == expected) {
         (0, true) => Kind::Request,
         (1, true) => Kind::Response,
         _ => return Token::Corrupt,
     };
-    Token::Data(Data { kind, function: *function, payload: payload.to_vec() })
+    Token::Data(Data {
+        kind,
+        function: *function,
+        payload: payload.to_vec(),
+    })
 }
 
 #[cfg(test)]
@@ -185,14 +201,21 @@ mod tests {
             decode(&[0x06, 0x01, 0x04, 0x01, 0x05, 0x1c, 0xe3]),
             [
                 Token::Ack,
-                Token::Data(Data { kind: Kind::Response, function: 0x05, payload: vec![0x1c] })
+                Token::Data(Data {
+                    kind: Kind::Response,
+                    function: 0x05,
+                    payload: vec![0x1c]
+                })
             ]
         );
     }
 
     #[test]
     fn garbage_and_damage_are_told_apart() {
-        assert_eq!(decode(&[0xde, 0xad, 0x06, 0xbe]), [Token::Noise(2), Token::Ack, Token::Noise(1)]);
+        assert_eq!(
+            decode(&[0xde, 0xad, 0x06, 0xbe]),
+            [Token::Noise(2), Token::Ack, Token::Noise(1)]
+        );
         assert_eq!(decode(&[0x01, 0x04, 0x01, 0x05, 0x1d, 0xe3]), [Token::Corrupt]);
         assert_eq!(decode(&[0x01, 0x02, 0x06]), [Token::Noise(2), Token::Ack]);
     }

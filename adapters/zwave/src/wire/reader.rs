@@ -59,7 +59,10 @@ impl<'a> Reader<'a> {
     /// When the bytes are over.
     pub fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], TooShort> {
         let Some((head, rest)) = self.rest.split_first_chunk::<N>() else {
-            return Err(TooShort { field, missing: N - self.rest.len() });
+            return Err(TooShort {
+                field,
+                missing: N - self.rest.len(),
+            });
         };
         self.rest = rest;
         Ok(*head)
@@ -71,7 +74,10 @@ impl<'a> Reader<'a> {
     /// When the bytes are over.
     pub fn take(&mut self, count: usize, field: &'static str) -> Result<&'a [u8], TooShort> {
         let Some((head, rest)) = self.rest.split_at_checked(count) else {
-            return Err(TooShort { field, missing: count - self.rest.len() });
+            return Err(TooShort {
+                field,
+                missing: count - self.rest.len(),
+            });
         };
         self.rest = rest;
         Ok(head)
@@ -81,6 +87,8 @@ impl<'a> Reader<'a> {
 /// The numbers of the bits that are set, counted from `first` at the lowest bit of the first byte.
 pub fn bits(mask: &[u8], first: u16) -> impl Iterator<Item = u16> + '_ {
     mask.iter().zip(0u16..).flat_map(move |(byte, index)| {
-        (0..8u16).filter(move |bit| byte & (1 << bit) != 0).map(move |bit| first + index * 8 + bit)
+        (0..8u16)
+            .filter(move |bit| byte & (1 << bit) != 0)
+            .map(move |bit| first + index * 8 + bit)
     })
 }

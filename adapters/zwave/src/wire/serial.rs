@@ -60,9 +60,7 @@ pub mod function {
 }
 
 /// A node's number in its network; 1 to 232, and 256 to 4000 for Long Range.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct NodeId(pub u16);
 
 /// How wide node ids are on the serial port.
@@ -191,8 +189,13 @@ impl Command {
             Self::BecomeSuc(_) => function::SET_SUC_NODE_ID,
             Self::NodeProtocolInfo(_) => function::NODE_PROTOCOL_INFO,
             Self::RequestNodeInfo(_) => function::REQUEST_NODE_INFO,
-            Self::SendData { bridge_source: None, .. } => function::SEND_DATA,
-            Self::SendData { bridge_source: Some(_), .. } => function::SEND_DATA_BRIDGE,
+            Self::SendData {
+                bridge_source: None, ..
+            } => function::SEND_DATA,
+            Self::SendData {
+                bridge_source: Some(_),
+                ..
+            } => function::SEND_DATA_BRIDGE,
             Self::SendDataAbort => function::SEND_DATA_ABORT,
             Self::AssignSucReturnRoute(_) => function::ASSIGN_SUC_RETURN_ROUTE,
             Self::AddNode(_) => function::ADD_NODE,
@@ -270,7 +273,11 @@ impl Command {
                 payload.extend_from_slice(&[1, 0, 1, callback]);
             }
             Self::NodeProtocolInfo(node) | Self::RequestNodeInfo(node) => width.put(*node, &mut payload),
-            Self::SendData { node, payload: frame, bridge_source } => {
+            Self::SendData {
+                node,
+                payload: frame,
+                bridge_source,
+            } => {
                 if let Some(source) = bridge_source {
                     width.put(*source, &mut payload);
                 }
@@ -294,7 +301,10 @@ impl Command {
                 AddMode::Stop => payload.extend_from_slice(&[0xc5, callback]),
                 AddMode::StopSilently => payload.extend_from_slice(&[0x05, 0]),
                 AddMode::ListenSmartStart => payload.extend_from_slice(&[0x49, callback]),
-                AddMode::SmartStart { nwi_home_id, auth_home_id } => {
+                AddMode::SmartStart {
+                    nwi_home_id,
+                    auth_home_id,
+                } => {
                     payload.extend_from_slice(&[0xc8, callback]);
                     payload.extend_from_slice(nwi_home_id);
                     payload.extend_from_slice(auth_home_id);
@@ -479,7 +489,11 @@ impl Unsolicited {
                 let length = usize::from(reader.u8("length")?);
                 let payload = reader.take(length, "frame")?.to_vec();
                 // Broadcast 0x04, multicast 0x08.
-                Self::Frame { node, multicast: receive_status & 0x0c != 0, payload }
+                Self::Frame {
+                    node,
+                    multicast: receive_status & 0x0c != 0,
+                    payload,
+                }
             }
             function::SEND_DATA
             | function::SEND_DATA_BRIDGE
@@ -495,20 +509,33 @@ impl Unsolicited {
                 let status = NetworkStatus::from(reader.u8("status")?);
                 let node = width.take(&mut reader).ok().filter(|node| node.0 != 0);
                 let length = reader.u8("length").map_or(0, usize::from);
-                let node_info = reader.take(length, "node information").unwrap_or_default().to_vec();
-                Self::Network { function, status, node, node_info }
+                let node_info = reader
+                    .take(length, "node information")
+                    .unwrap_or_default()
+                    .to_vec();
+                Self::Network {
+                    function,
+                    status,
+                    node,
+                    node_info,
+                }
             }
             function::APPLICATION_UPDATE => match reader.u8("update type")? {
                 0x84 => {
                     let node = width.take(&mut reader)?;
                     let length = usize::from(reader.u8("length")?);
-                    Self::NodeInfo { node, info: reader.take(length, "node information")?.to_vec() }
+                    Self::NodeInfo {
+                        node,
+                        info: reader.take(length, "node information")?.to_vec(),
+                    }
                 }
                 0x81 => Self::NodeInfoFailed,
                 0x85 | 0x86 => {
                     width.take(&mut reader)?;
                     reader.u8("receive status")?;
-                    Self::SmartStart { nwi_home_id: reader.array("home id")? }
+                    Self::SmartStart {
+                        nwi_home_id: reader.array("home id")?,
+                    }
                 }
                 _ => Self::Other { function },
             },
@@ -531,8 +558,12 @@ pub struct Capabilities {
 impl Capabilities {
     /// Whether the dongle has this function.
     pub fn has(&self, function: u8) -> bool {
-        let Some(index) = function.checked_sub(1) else { return false };
-        self.functions.get(usize::from(index / 8)).is_some_and(|byte| byte & (1 << (index % 8)) != 0)
+        let Some(index) = function.checked_sub(1) else {
+            return false;
+        };
+        self.functions
+            .get(usize::from(index / 8))
+            .is_some_and(|byte| byte & (1 << (index % 8)) != 0)
     }
 }
 
@@ -544,7 +575,11 @@ pub fn parse_capabilities(payload: &[u8]) -> Result<Capabilities, TooShort> {
     let mut reader = Reader::new(payload);
     Ok(Capabilities {
         firmware: (reader.u8("firmware major")?, reader.u8("firmware minor")?),
-        product: (reader.u16("maker")?, reader.u16("product type")?, reader.u16("product id")?),
+        product: (
+            reader.u16("maker")?,
+            reader.u16("product type")?,
+            reader.u16("product id")?,
+        ),
         functions: reader.rest().to_vec(),
     })
 }
@@ -604,11 +639,18 @@ mod tests {
     use super::*;
 
     fn hex(text: &str) -> Vec<u8> {
-        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+        (0..text.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+            .collect()
     }
 
     fn request(function: u8, payload: &str) -> Data {
-        Data { kind: Kind::Request, function, payload: hex(payload) }
+        Data {
+            kind: Kind::Request,
+            function,
+            payload: hex(payload),
+        }
     }
 
     #[test]
@@ -653,20 +695,37 @@ mod tests {
         let narrow = NodeIdWidth::Bits8;
         assert_eq!(
             Unsolicited::parse(&request(0x04, "000203710500"), narrow),
-            Ok(Unsolicited::Frame { node: NodeId(2), multicast: false, payload: hex("710500") })
+            Ok(Unsolicited::Frame {
+                node: NodeId(2),
+                multicast: false,
+                payload: hex("710500")
+            })
         );
         assert_eq!(
             Unsolicited::parse(&request(0xa8, "0000010002027105"), NodeIdWidth::Bits16),
-            Ok(Unsolicited::Frame { node: NodeId(2), multicast: false, payload: hex("7105") })
+            Ok(Unsolicited::Frame {
+                node: NodeId(2),
+                multicast: false,
+                payload: hex("7105")
+            })
         );
         assert_eq!(
             Unsolicited::parse(&request(0xa9, "0b00"), narrow),
-            Ok(Unsolicited::Callback { function: 0xa9, id: 0x0b, status: 0 })
+            Ok(Unsolicited::Callback {
+                function: 0xa9,
+                id: 0x0b,
+                status: 0
+            })
         );
         assert_eq!(
             Unsolicited::parse(&request(0x49, "850000edbd1d5e03"), narrow),
-            Ok(Unsolicited::SmartStart { nwi_home_id: [0xed, 0xbd, 0x1d, 0x5e] })
+            Ok(Unsolicited::SmartStart {
+                nwi_home_id: [0xed, 0xbd, 0x1d, 0x5e]
+            })
         );
-        assert!(Unsolicited::parse(&request(0x04, "000209"), narrow).is_err(), "length beyond the end");
+        assert!(
+            Unsolicited::parse(&request(0x04, "000209"), narrow).is_err(),
+            "length beyond the end"
+        );
     }
 }
