@@ -2,4 +2,5 @@
 
 pub mod io;
 pub mod security;
+pub mod transport_service;
 pub mod wire;
