@@ -209,10 +209,6 @@ mod tests {
         person: None,
     };
 
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
     #[test]
     fn the_layout_is_frozen() {
         // The same bytes, written out by hand.
@@ -231,10 +227,11 @@ mod tests {
         let by_hand: [u8; 32] = Sha256::digest(&bytes).into();
         let hash = entry_hash(&GENESIS, &HEADER, &[0xAB, 0xCD]);
         assert_eq!(hash, by_hand);
-        assert_eq!(
-            hex(&hash),
-            "f96050395e418824c0ca20daf8aff76224f3a5dd0fd10755f39d764a4827c194"
-        );
+        let frozen: [u8; 32] = [
+            0xF9, 0x60, 0x50, 0x39, 0x5E, 0x41, 0x88, 0x24, 0xC0, 0xCA, 0x20, 0xDA, 0xF8, 0xAF, 0xF7, 0x62,
+            0x24, 0xF3, 0xA5, 0xDD, 0x0F, 0xD1, 0x07, 0x55, 0xF3, 0x9D, 0x76, 0x4A, 0x48, 0x27, 0xC1, 0x94,
+        ];
+        assert_eq!(hash, frozen);
     }
 
     #[test]
