@@ -264,7 +264,7 @@ mod tests {
         let mut link = supervise(
             plan(move |_| {
                 let life = counted.fetch_add(1, Ordering::Relaxed);
-                Box::pin(async move { assert!(life % 2 == 0, "a fault of the adapter") })
+                Box::pin(async move { assert!(life.is_multiple_of(2), "a fault of the adapter") })
             }),
             stop.clone(),
         );
