@@ -1,5 +1,8 @@
 //! The shell around the mind: the one event loop, the store, the API and the command line.
 
 pub mod cli;
+pub mod clock;
 pub mod hub;
+pub mod run;
 pub mod store;
+pub mod supervise;
