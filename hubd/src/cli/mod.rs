@@ -1,0 +1,3 @@
+//! The command line: what each subcommand does.
+
+pub mod journal;
