@@ -110,7 +110,8 @@ pub fn create_token_beside(dir: &Path, token: &NewToken) -> Result<(), StoreErro
 }
 
 struct Book {
-    db: Connection,
+    /// `None` once closed: then nobody is let in.
+    db: Option<Connection>,
     version: i64,
     by_hash: HashMap<[u8; 32], TokenRow>,
 }
@@ -127,7 +128,7 @@ impl Tokens {
             .map_err(StoreError::database("read the tokens"))?;
         Ok(Self {
             book: Mutex::new(Book {
-                db,
+                db: Some(db),
                 version: -1,
                 by_hash: HashMap::new(),
             }),
@@ -138,6 +139,11 @@ impl Tokens {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         book.refresh()?;
         Ok(book)
+    }
+
+    /// Lets go of the database.
+    pub(crate) fn close(&self) {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner).db = None;
     }
 
     /// Every token, by name.
@@ -170,15 +176,14 @@ impl Tokens {
 impl Book {
     fn refresh(&mut self) -> Result<(), StoreError> {
         let failed = || StoreError::database("read the tokens");
-        let version: i64 = self
-            .db
+        let db = self.db.as_ref().ok_or(StoreError::Closed)?;
+        let version: i64 = db
             .pragma_query_value(None, "data_version", |row| row.get(0))
             .map_err(failed())?;
         if version == self.version {
             return Ok(());
         }
-        let mut read = self
-            .db
+        let mut read = db
             .prepare(&format!("SELECT {COLUMNS}, hash FROM tokens"))
             .map_err(failed())?;
         let rows = read
