@@ -2,8 +2,12 @@
 
 pub mod api;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod hub;
 pub mod logging;
+pub mod radios;
+pub mod run;
 pub mod store;
+pub mod supervise;
 pub mod token;

@@ -33,7 +33,7 @@ pub(super) fn create(
         name: name.to_owned(),
         scope: scope.as_str().to_owned(),
         hash: token.hash,
-        created_at: crate::clock::now().wall.label(),
+        created_at: crate::clock::unix_millis(),
     };
     store::create_token_beside(&config.data_dir, &row)?;
     let text = token.text.expose();
