@@ -133,9 +133,10 @@ pub(crate) fn open(dir: &Path) -> Result<Connection, StoreError> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(&path, flags).map_err(damage(&path, "open the database"))?;
-    // Until it is known to be ours, not even the log is folded into the file.
+    // Until it is known to be ours, not even a log that is there is folded into the file.
+    let logged = wal_path(dir).metadata().is_ok_and(|log| log.len() > 0);
     let keep = |on| db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on);
-    keep(true).map_err(StoreError::database("configure the database"))?;
+    keep(logged).map_err(StoreError::database("configure the database"))?;
     let marks = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let found = marks("user_version").map_err(damage(&path, "read the database"))?;
     let application = marks("application_id").map_err(damage(&path, "read the database"))?;

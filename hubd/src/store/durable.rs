@@ -128,15 +128,15 @@ impl Syncer {
         })
     }
 
-    /// The thread's body.
-    pub(crate) fn run(mut self) {
+    /// The thread's body. Hands back its connection: whoever closes the last one leaves a database without a log.
+    pub(crate) fn run(mut self) -> Connection {
         loop {
             let (committed, closing) = self.next();
             if let Some(committed) = committed {
                 self.make_durable(committed, closing);
             } else if closing {
                 self.tell();
-                return;
+                return self.db;
             }
         }
     }

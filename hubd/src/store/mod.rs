@@ -27,7 +27,7 @@ mod writer;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use hubd_core::event::Entry;
@@ -47,7 +47,7 @@ use writer::{COMMANDS_KEPT, Tools, Writer};
 
 pub use error::StoreError;
 pub use page::{Filter, PAGE_MAX, for_each_entry};
-pub use tokens::{NewToken, TOKENS_MAX, TokenRow, create_token_beside};
+pub use tokens::{NewToken, TOKENS_MAX, TokenRow, create_token_beside, list_tokens_beside, remove_token_beside};
 pub use verify::{BadEntry, VerifyReport, verify};
 
 /// How many entries a slow live listener may miss before it has to read them as pages.
@@ -172,7 +172,7 @@ struct Inner {
 
 struct Running {
     writer: JoinHandle<()>,
-    syncer: JoinHandle<()>,
+    syncer: JoinHandle<Connection>,
     /// Held, never read: it keeps other hubs out of the folder.
     _folder: File,
 }
@@ -456,13 +456,16 @@ impl Inner {
             return;
         };
         self.inbox.close();
-        for thread in [running.writer, running.syncer] {
-            if thread.join().is_err() {
-                self.health.note(
-                    Part::Writing,
-                    Some("the store's thread ended by a fault of the program".into()),
-                );
-            }
+        let wrote = running.writer.join();
+        self.readers.close();
+        self.tokens.close();
+        // The last connection to be closed folds the log into the database file and removes it.
+        let synced = running.syncer.join().map(drop);
+        if wrote.and(synced).is_err() {
+            self.health.note(
+                Part::Writing,
+                Some("a thread of the store ended by a fault of the program".into()),
+            );
         }
     }
 }
@@ -480,16 +483,24 @@ struct Readers {
 }
 
 impl Readers {
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn borrow(&self, dir: &Path) -> Result<Connection, StoreError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self.idle().pop();
         idle.map_or_else(|| database::open_reader(dir), Ok)
     }
 
     fn give_back(&self, db: Connection) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle();
         if idle.len() < READERS {
             idle.push(db);
         }
+    }
+
+    fn close(&self) {
+        self.idle().clear();
     }
 }
 
@@ -497,7 +508,11 @@ fn secret_context(radio: &RadioName, name: &str) -> String {
     format!("hubd secret {radio} {name}")
 }
 
-fn spawn(dir: &Path, name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+fn spawn<T: Send + 'static>(
+    dir: &Path,
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, StoreError> {
     thread::Builder::new()
         .name(name.to_owned())
         .stack_size(512 * 1024)
@@ -630,7 +645,7 @@ fn read_memory(db: &Connection, last_seq: u64) -> Result<Memory, StoreError> {
         match rows::command_from(version, &json) {
             Ok(command) => memory.commands.push(command),
             Err(detail) => {
-                tracing::warn!(%id, %detail, "a remembered command cannot be read and is left out")
+                tracing::warn!(%id, %detail, "a remembered command cannot be read and is left out");
             }
         }
     }

@@ -99,18 +99,39 @@ pub(crate) fn remove(db: &Connection, id: &str) -> Result<Option<TokenRow>, Stor
 /// # Errors
 /// When there is no database, the name is taken, or it cannot be written.
 pub fn create_token_beside(dir: &Path, token: &NewToken) -> Result<(), StoreError> {
+    add(&writer_beside(dir)?, token)
+}
+
+/// Removes a token from the command line and says what it was, under the same terms as [`create_token_beside`].
+///
+/// # Errors
+/// When there is no database, or it cannot be written.
+pub fn remove_token_beside(dir: &Path, id: &str) -> Result<Option<TokenRow>, StoreError> {
+    remove(&writer_beside(dir)?, id)
+}
+
+/// Every token, by name, whether or not a hub runs on that folder.
+///
+/// # Errors
+/// When there is no database, or it cannot be read.
+pub fn list_tokens_beside(dir: &Path) -> Result<Vec<TokenRow>, StoreError> {
+    Tokens::open(dir)?.list()
+}
+
+fn writer_beside(dir: &Path) -> Result<Connection, StoreError> {
     // Judges the file before anything is written.
     drop(database::open_reader(dir)?);
-    let failed = || StoreError::database("keep a token");
+    let failed = || StoreError::database("change the tokens");
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(database::path(dir), flags).map_err(failed())?;
     database::configure(&db, 64).map_err(failed())?;
     db.pragma_update(None, "synchronous", "FULL").map_err(failed())?;
-    add(&db, token)
+    Ok(db)
 }
 
 struct Book {
-    db: Connection,
+    /// `None` once closed: then nobody is let in.
+    db: Option<Connection>,
     version: i64,
     by_hash: HashMap<[u8; 32], TokenRow>,
 }
@@ -127,7 +148,7 @@ impl Tokens {
             .map_err(StoreError::database("read the tokens"))?;
         Ok(Self {
             book: Mutex::new(Book {
-                db,
+                db: Some(db),
                 version: -1,
                 by_hash: HashMap::new(),
             }),
@@ -138,6 +159,11 @@ impl Tokens {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         book.refresh()?;
         Ok(book)
+    }
+
+    /// Lets go of the database.
+    pub(crate) fn close(&self) {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner).db = None;
     }
 
     /// Every token, by name.
@@ -170,15 +196,14 @@ impl Tokens {
 impl Book {
     fn refresh(&mut self) -> Result<(), StoreError> {
         let failed = || StoreError::database("read the tokens");
-        let version: i64 = self
-            .db
+        let db = self.db.as_ref().ok_or(StoreError::Closed)?;
+        let version: i64 = db
             .pragma_query_value(None, "data_version", |row| row.get(0))
             .map_err(failed())?;
         if version == self.version {
             return Ok(());
         }
-        let mut read = self
-            .db
+        let mut read = db
             .prepare(&format!("SELECT {COLUMNS}, hash FROM tokens"))
             .map_err(failed())?;
         let rows = read

@@ -1,6 +1,21 @@
 //! The store from outside: what was promised is on disk, what was changed is found, what fails is told.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+#![allow(
+    clippy::print_stdout,
+    reason = "the child of the crash test tells its parent by printing"
+)]
+
+mod crash;
+mod faults;
 mod pages;
+mod rows;
+mod tamper;
 
 use std::path::Path;
 
@@ -37,17 +52,37 @@ fn entry(seq: u64) -> Entry {
         0 => Entry {
             lock: None,
             alarm: Some(AlarmId::parse("kitchen").unwrap()),
-            event: Event::AlarmRaised { hazard: Hazard::Smoke, authenticated: true, frame: vec![0x71, 5] },
+            event: Event::AlarmRaised {
+                hazard: Hazard::Smoke,
+                authenticated: true,
+                frame: vec![0x71, 5],
+            },
             ..base
         },
         1 => base,
-        2 | 3 => {
-            Entry { lock: None, event: Event::HubDegraded { what: "radio:z".into(), reason: "away".into() }, ..base }
-        }
+        2 | 3 => Entry {
+            lock: None,
+            event: Event::HubDegraded {
+                what: "radio:z".into(),
+                reason: "away".into(),
+            },
+            ..base
+        },
         _ => {
             let person = PersonId::parse("ada").unwrap();
-            let via = Via { source: Source::Keypad, slot: None, person: Some(person.clone()) };
-            Entry { person: Some(person), event: Event::LockOperated { bolt: BoltState::Locked, via }, ..base }
+            let via = Via {
+                source: Source::Keypad,
+                slot: None,
+                person: Some(person.clone()),
+            };
+            Entry {
+                person: Some(person),
+                event: Event::LockOperated {
+                    bolt: BoltState::Locked,
+                    via,
+                },
+                ..base
+            }
         }
     }
 }

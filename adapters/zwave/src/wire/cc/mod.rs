@@ -68,6 +68,7 @@ macro_rules! commands {
     ($($(#[$doc:meta])* $variant:ident = $module:ident, $class:ident;)*) => {
         /// A command of any class.
         #[derive(Debug, Clone, PartialEq, Eq)]
+        #[expect(clippy::enum_variant_names, reason = "Multi Command is the name of a command class")]
         pub enum Command {
             /// A ping.
             ///

@@ -452,7 +452,7 @@ mod arbitrary {
 
     fn battery() -> impl Strategy<Value = Command> {
         let condition = fields!(battery::Condition {
-            charging: (0..4u8).prop_map(battery::Charging::from_byte),
+            charging: (0..4u8).prop_map(battery::ChargeState::from_byte),
             rechargeable: any::<bool>(),
             backup: any::<bool>(),
             overheating: any::<bool>(),
