@@ -106,6 +106,10 @@ pub enum S2Error {
     /// Cannot be decrypted: answer with [`Spans::nonce_report`]; the peer then starts a new SPAN.
     #[error("cannot decrypt the frame from node {}; ask it to start over", .0.0)]
     OutOfSync(NodeId),
+    /// As [`Self::OutOfSync`], but the frame started a new SPAN from our latest entropy, so that only the key can be
+    /// wrong. Answer the same way; in a key exchange it means that the PIN was wrong.
+    #[error("the frame from node {} is encrypted under a key that is not shared with it", .0.0)]
+    WrongKey(NodeId),
 }
 
 /// A decrypted command.
@@ -432,11 +436,20 @@ impl Spans {
             }),
         };
         let Some((key, plain)) = opened else {
+            let started = frame.sender_entropy().is_some() && peer.local.is_some();
+            // Without any key the frame was not judged; it may come again when there is one.
+            if keys.is_empty() {
+                return Err(S2Error::OutOfSync(addr.src));
+            }
             if let Some(span) = &mut peer.span {
                 span.doubtful = true;
             }
             peer.rejected = Some(frame.sealed.to_vec());
-            return Err(S2Error::OutOfSync(addr.src));
+            return Err(if started {
+                S2Error::WrongKey(addr.src)
+            } else {
+                S2Error::OutOfSync(addr.src)
+            });
         };
         let plain = SecretBytes::new(plain);
         peer.sealed_seq = Some((frame.seq, now));

@@ -394,7 +394,7 @@ impl Side {
                         self.heard.extend_from_slice(opened.plain.expose());
                         None
                     }
-                    Err(S2Error::OutOfSync(_)) => {
+                    Err(S2Error::OutOfSync(_) | S2Error::WrongKey(_)) => {
                         self.resyncs += 1;
                         Some(self.spans.nonce_report(from, rng, now))
                     }
