@@ -1,12 +1,14 @@
 //! S0 and S2: pure cryptography and session machines. No clock, no port, no source of chance: time and randomness
 //! are arguments, so that everything here replays.
 
+pub mod bootstrap_s0;
 pub mod bootstrap_s2;
 pub mod bootstrap_s2_device;
 pub mod crypto;
 pub mod dsk;
 pub mod ecdh;
 pub mod keys;
+pub mod qr;
 pub mod s0;
 pub mod s0_wire;
 pub mod s2;
