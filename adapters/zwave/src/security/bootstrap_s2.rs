@@ -301,7 +301,7 @@ impl BootstrapS2 {
             return;
         }
         match input {
-            BootstrapInput::Command(command, under) => self.on_command(now, command, under),
+            BootstrapInput::Command(command, under) => self.on_command(now, &command, under),
             BootstrapInput::Unreadable { frame, new_span } => self.on_unreadable(frame, new_span),
             BootstrapInput::Pin(pin) => self.on_pin(now, pin),
             BootstrapInput::Cancel => self.fail(BootstrapFailure::Cancelled, Some(KexFailType::Cancelled)),
@@ -387,7 +387,7 @@ impl BootstrapS2 {
         }
     }
 
-    fn on_command(&mut self, now: MonoTime, command: S2Command, under: Under) {
+    fn on_command(&mut self, now: MonoTime, command: &S2Command, under: Under) {
         self.served = self.served.saturating_add(1);
         if self.served > COMMANDS_MAX {
             return self.violation(KexFailType::Cancelled);
@@ -395,7 +395,7 @@ impl BootstrapS2 {
         if under != Under::Plain {
             self.unreadable = 0;
         }
-        match command {
+        match *command {
             S2Command::KexFail(kind) => self.fail(BootstrapFailure::ByNode(kind), None),
             S2Command::KexReport(report) => self.on_kex_report(now, report, under),
             S2Command::PublicKeyReport { including, key } => self.on_public_key(now, including, key, under),
@@ -549,7 +549,7 @@ impl BootstrapS2 {
         let is_last = self.unreadable >= UNREADABLE_MAX;
         match first_echo {
             Some(true) if new_span || is_last => {
-                self.fail(BootstrapFailure::WrongPin, Some(KexFailType::Decrypt))
+                self.fail(BootstrapFailure::WrongPin, Some(KexFailType::Decrypt));
             }
             Some(false) if new_span || is_last => self.violation(KexFailType::Decrypt),
             None if is_last => self.violation(KexFailType::Decrypt),
@@ -611,7 +611,7 @@ impl BootstrapS2 {
                 // A repetition of the last one: the node has not heard that it arrived.
                 return match under {
                     Under::Key(KeyRef::Class(class)) if session.verified.contains(class) => {
-                        self.repeat_last()
+                        self.repeat_last();
                     }
                     Under::Key(_) | Under::Plain => self.violation(KexFailType::NoVerify),
                 };
@@ -670,3 +670,7 @@ fn with_pin(key: [u8; 32], pin: DskPin) -> [u8; 32] {
 #[cfg(test)]
 #[path = "bootstrap_s2_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "bootstrap_s2_rules_tests.rs"]
+mod rules_tests;

@@ -4,7 +4,7 @@
 //! 90 | version 2 | checksum 5 | requested keys 3 | DSK 8 x 5 | (type 2, length 2, value)...   all decimal digits
 //! ```
 //!
-//! Spec: Z-Wave SmartStart QR code format, SDS13937
+//! Spec: Z-Wave SmartStart QR code format
 
 use hubd_model::{Millis, SecretString};
 use sha1::{Digest, Sha1};
@@ -46,8 +46,8 @@ pub struct Product {
     pub manufacturer: u16,
     /// The manufacturer's product type.
     pub kind: u16,
-    /// The manufacturer's product.
-    pub product: u16,
+    /// The manufacturer's product id.
+    pub id: u16,
     /// Application version: major and minor.
     pub version: (u8, u8),
 }
@@ -171,19 +171,19 @@ impl Provisioning {
             }
             1 => {
                 let (manufacturer, kind) = (value.u16("manufacturer")?, value.u16("product type")?);
-                let (product, version) = (value.u16("product")?, value.u16("product version")?);
+                let (id, version) = (value.u16("product")?, value.u16("product version")?);
                 let [major, minor] = version.to_be_bytes();
                 self.product = Some(Product {
                     manufacturer,
                     kind,
-                    product,
+                    id,
                     version: (major, minor),
                 });
             }
             2 => {
                 self.silence_max = Some(Millis::from_secs(
                     u64::from(value.u8(2, "interval")?).saturating_mul(128),
-                ))
+                ));
             }
             // The device's own identifier, of no use here.
             3 => {}
@@ -240,7 +240,7 @@ mod tests {
             Some(Product {
                 manufacturer: 65_520,
                 kind: 100,
-                product: 3,
+                id: 3,
                 version: (2, 66)
             })
         );

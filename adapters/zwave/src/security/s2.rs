@@ -17,13 +17,13 @@
 //!
 //! Spec: CC:009F, SPAN management
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use hubd_model::{Millis, MonoTime, SecretBytes};
 use rand_core::CryptoRng;
 use thiserror::Error;
 
-use super::crypto::{CtrDrbg, Nonce13, ccm_open, ccm_seal, mei_expand, mei_extract};
+use super::crypto::{CCM_TAG_LEN, CtrDrbg, Nonce13, ccm_open, ccm_seal, mei_expand, mei_extract};
 use super::keys::{KeyRef, KeySet, SessionKey};
 use super::s2_wire::{
     COMMAND_CLASS, Encapsulation, EntropyInput, Extension, NonceReport, S2Command, S2WireError, emit_header,
@@ -39,6 +39,8 @@ const COLLISION: Millis = Millis(500);
 const COLLISION_NONCES: usize = 4;
 /// How long a repeated sequence number counts as the same frame while no SPAN orders the frames.
 const DUPLICATE: Millis = Millis(10_000);
+/// How many frames of a peer are known again, however late they are repeated.
+const SEEN: usize = 8;
 /// How many peers are remembered; beyond it the one not used for longest is forgotten and costs one more exchange.
 const PEERS_MAX: usize = 512;
 /// The longest plaintext of one frame: more than the radio and the Transport Service can carry.
@@ -185,8 +187,8 @@ struct Peer {
     plain_seq: Option<(u8, MonoTime)>,
     /// The last frame that opened.
     sealed_seq: Option<(u8, MonoTime)>,
-    /// The authenticator of the last frame that did not open, so that its repetition is not answered twice.
-    rejected: Option<Vec<u8>>,
+    /// The authenticators of the last frames, opened or not: a late repetition is neither read nor answered twice.
+    seen: VecDeque<[u8; CCM_TAG_LEN]>,
     /// Our entropy that the peer may use.
     local: Option<EntropyInput>,
     /// The peer's entropy that we may use.
@@ -202,6 +204,13 @@ impl Peer {
             .map_or_else(|| random::<R, 1>(rng)[0], |seq| seq.wrapping_add(1));
         self.own_seq = Some(seq);
         seq
+    }
+
+    fn saw(&mut self, tag: [u8; CCM_TAG_LEN]) {
+        if self.seen.len() >= SEEN {
+            self.seen.pop_front();
+        }
+        self.seen.push_back(tag);
     }
 
     fn is_repeated(&self, last: Option<(u8, MonoTime)>, seq: u8, now: MonoTime) -> bool {
@@ -389,9 +398,7 @@ impl Spans {
         span.own.insert(0, (nonce, now));
 
         let header = emit_header(peer.next_seq(rng), &extensions);
-        let length: usize = [2, header.len(), plain.len(), super::crypto::CCM_TAG_LEN]
-            .iter()
-            .sum();
+        let length: usize = [2, header.len(), plain.len(), CCM_TAG_LEN].iter().sum();
         let length = u16::try_from(length).map_err(|_| SealError::TooLong(plain.len()))?;
         let aad = addr.authenticated(length, &header);
         let sealed =
@@ -416,8 +423,11 @@ impl Spans {
     ) -> Result<Opened, S2Error> {
         let frame = Encapsulation::parse(bytes)?;
         let peer = self.peer(addr.src, now);
-        if peer.is_repeated(peer.sealed_seq, frame.seq, now) || peer.rejected.as_deref() == Some(frame.sealed)
-        {
+        let tag = *frame
+            .sealed
+            .last_chunk()
+            .ok_or(S2WireError::BadField("authenticator"))?;
+        if peer.is_repeated(peer.sealed_seq, frame.seq, now) || peer.seen.contains(&tag) {
             return Err(S2Error::Duplicate(addr.src));
         }
         let aad = addr.authenticated(frame.length, frame.header);
@@ -444,7 +454,7 @@ impl Spans {
             if let Some(span) = &mut peer.span {
                 span.doubtful = true;
             }
-            peer.rejected = Some(frame.sealed.to_vec());
+            peer.saw(tag);
             return Err(if started {
                 S2Error::WrongKey(addr.src)
             } else {
@@ -453,7 +463,7 @@ impl Spans {
         };
         let plain = SecretBytes::new(plain);
         peer.sealed_seq = Some((frame.seq, now));
-        peer.rejected = None;
+        peer.saw(tag);
         let (_, command) = split_plain(plain.expose(), frame.encrypted_extensions)?;
         Ok(Opened {
             plain: SecretBytes::new(command.to_vec()),
@@ -467,3 +477,7 @@ impl Spans {
 #[cfg(test)]
 #[path = "s2_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "trace_tests.rs"]
+mod trace_tests;
