@@ -24,7 +24,10 @@ pub async fn plan(radio: &RadioConfig, store: &Store) -> Result<RadioPlan, Store
         Some(keys) => keys,
         None => new_keys(radio, store).await?,
     };
-    let port = PortConfig { name: radio.name.clone(), port: radio.port.clone() };
+    let port = PortConfig {
+        name: radio.name.clone(),
+        port: radio.port.clone(),
+    };
     let RadioKind::Zwave = radio.kind;
     Ok(RadioPlan {
         name: radio.name.clone(),
@@ -45,9 +48,15 @@ async fn new_keys(radio: &RadioConfig, store: &Store) -> Result<SecretBytes, Sto
 
 /// One run of the Z-Wave adapter.
 async fn zwave(port: PortConfig, keys: SecretBytes, life: Life) {
-    let _kept = Kept { keys, cache: life.cache };
+    let _kept = Kept {
+        keys,
+        cache: life.cache,
+    };
     let reason = format!("{} is not opened: this build has no Z-Wave driver", port.port);
     // When the loop has ended nobody needs to know.
-    let _ = life.out.send(FromRadio::Report(Report::Radio(RadioState::Away { reason }))).await;
+    let _ = life
+        .out
+        .send(FromRadio::Report(Report::Radio(RadioState::Away { reason })))
+        .await;
     life.stop.cancelled().await;
 }
