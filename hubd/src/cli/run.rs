@@ -39,7 +39,7 @@ pub(super) fn runtime() -> io::Result<tokio::runtime::Runtime> {
 /// A hub with this configuration, until `stop` is cancelled.
 async fn house(config: Config, stop: CancellationToken) -> Result<(), Fault> {
     // First what can be refused without touching anything.
-    let listener = api::server::listen(config.http.listen).await?;
+    let listener = api::server::listen(config.http.listen)?;
     let address = listener.local_addr()?;
     let (store, opened) = Store::open(
         &config.data_dir,

@@ -10,24 +10,24 @@ use tokio::net::{TcpSocket, TcpStream};
 /// Longer than any honest answer takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub struct Client {
+pub(crate) struct Client {
     stream: BufReader<TcpStream>,
     token: Option<String>,
 }
 
 #[derive(Debug, Clone)]
-pub struct Reply {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Reply {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (found, value) = line.split_once(':')?;
             found.eq_ignore_ascii_case(name).then(|| value.trim())
@@ -36,7 +36,7 @@ impl Reply {
 
     /// Checks that this is a problem with this status and returns its code.
     #[track_caller]
-    pub fn problem(&self, status: u16) -> String {
+    pub(crate) fn problem(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(
             self.header("content-type"),
@@ -56,19 +56,19 @@ impl Reply {
 }
 
 impl Client {
-    pub async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         Self::connect_from(1, address).await
     }
 
     /// From 127.0.0.`host`.
-    pub async fn connect_from(host: u8, address: SocketAddr) -> Self {
+    pub(crate) async fn connect_from(host: u8, address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((Ipv4Addr::new(127, 0, 0, host), 0).into()).unwrap();
         Self::over(socket, address).await
     }
 
     /// One that takes little at once.
-    pub async fn connect_narrow(address: SocketAddr) -> Self {
+    pub(crate) async fn connect_narrow(address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(2048).unwrap();
         Self::over(socket, address).await
@@ -82,24 +82,24 @@ impl Client {
         }
     }
 
-    pub fn with_token(mut self, token: &str) -> Self {
+    pub(crate) fn with_token(mut self, token: &str) -> Self {
         self.token = Some(token.to_owned());
         self
     }
 
-    pub async fn get(&mut self, path: &str) -> Reply {
+    pub(crate) async fn get(&mut self, path: &str) -> Reply {
         self.send("GET", path, &[], None).await
     }
 
-    pub async fn delete(&mut self, path: &str) -> Reply {
+    pub(crate) async fn delete(&mut self, path: &str) -> Reply {
         self.send("DELETE", path, &[], None).await
     }
 
-    pub async fn post(&mut self, path: &str, body: &str) -> Reply {
+    pub(crate) async fn post(&mut self, path: &str, body: &str) -> Reply {
         self.send("POST", path, &[], Some(body)).await
     }
 
-    pub async fn send(
+    pub(crate) async fn send(
         &mut self,
         method: &str,
         path: &str,
@@ -114,7 +114,13 @@ impl Client {
     }
 
     /// Sends a request without waiting for its answer.
-    pub async fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) {
+    pub(crate) async fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) {
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: hub\r\n");
         if let Some(token) = &self.token {
             request.push_str(&format!("Authorization: Bearer {token}\r\n"));
@@ -138,12 +144,12 @@ impl Client {
     }
 
     /// Sends bytes as they are.
-    pub async fn raw(&mut self, bytes: &[u8]) {
+    pub(crate) async fn raw(&mut self, bytes: &[u8]) {
         let _ = self.stream.get_mut().write_all(bytes).await;
     }
 
     /// The next answer; `None` when the server closed.
-    pub async fn reply(&mut self, method: &str) -> Option<Reply> {
+    pub(crate) async fn reply(&mut self, method: &str) -> Option<Reply> {
         let (status, head) = self.head().await?;
         let reply = Reply {
             status,
@@ -178,7 +184,7 @@ impl Client {
     }
 
     /// Opens an event stream.
-    pub async fn follow(mut self, path: &str, headers: &[(&str, &str)]) -> Result<Events, Reply> {
+    pub(crate) async fn follow(mut self, path: &str, headers: &[(&str, &str)]) -> Result<Events, Reply> {
         self.ask("GET", path, headers, None).await;
         let (status, head) = self.head().await.expect("no answer");
         let mut reply = Reply {
@@ -207,20 +213,20 @@ impl Client {
 }
 
 /// An open event stream.
-pub struct Events {
+pub(crate) struct Events {
     stream: BufReader<TcpStream>,
     text: String,
 }
 
 #[derive(Debug, Clone)]
-pub struct Event {
-    pub id: u64,
-    pub data: Value,
+pub(crate) struct Event {
+    pub(crate) id: u64,
+    pub(crate) data: Value,
 }
 
 impl Events {
     /// The next event; `None` when the stream ended.
-    pub async fn next(&mut self) -> Option<Event> {
+    pub(crate) async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
                 let event = parse(block);

@@ -13,16 +13,16 @@ fn the_committed_document_is_the_generated_one() {
 }
 
 /// One operation of the document.
-pub struct Operation {
-    pub method: String,
-    pub path: String,
+pub(crate) struct Operation {
+    pub(crate) method: String,
+    pub(crate) path: String,
     /// What it needs; `None` when it is open.
-    pub scope: Option<hubd::token::Scope>,
-    pub statuses: Vec<String>,
+    pub(crate) scope: Option<hubd::token::Scope>,
+    pub(crate) statuses: Vec<String>,
 }
 
 /// Every operation of the committed document.
-pub fn operations() -> Vec<Operation> {
+pub(crate) fn operations() -> Vec<Operation> {
     let document: Value = serde_json::from_str(openapi::COMMITTED).unwrap();
     let mut operations = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {

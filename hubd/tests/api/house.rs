@@ -25,20 +25,20 @@ use tokio_util::sync::CancellationToken;
 use crate::client::Client;
 
 /// The lock's address on the radio.
-pub const LOCK: &str = "C0FFEE00/2";
+pub(crate) const LOCK: &str = "C0FFEE00/2";
 const ALARM: &str = "C0FFEE00/3";
 
 /// A running house.
-pub struct House {
-    pub address: SocketAddr,
-    pub folder: TempDir,
-    pub store: Store,
+pub(crate) struct House {
+    pub(crate) address: SocketAddr,
+    pub(crate) folder: TempDir,
+    pub(crate) store: Store,
     /// Says something as the radio.
-    pub radio: mpsc::Sender<FromRadio>,
+    pub(crate) radio: mpsc::Sender<FromRadio>,
     /// How many movements reached the radio.
-    pub moved: Arc<AtomicUsize>,
+    pub(crate) moved: Arc<AtomicUsize>,
     /// While set, the lock moves when it is told to; otherwise it is told and says nothing.
-    pub obeys: Arc<AtomicBool>,
+    pub(crate) obeys: Arc<AtomicBool>,
     tokens: Vec<(Scope, String)>,
     serving: CancellationToken,
     stop_loop: CancellationToken,
@@ -47,11 +47,11 @@ pub struct House {
 }
 
 impl House {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(Limits::default()).await
     }
 
-    pub async fn with(limits: Limits) -> Self {
+    pub(crate) async fn with(limits: Limits) -> Self {
         Self::open(tempfile::tempdir().unwrap(), limits, Vec::new()).await
     }
 
@@ -70,7 +70,7 @@ impl House {
             limits,
             serving.clone(),
         );
-        let listener = server::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let listener = server::listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let parts = Parts {
             hub,
@@ -112,13 +112,13 @@ impl House {
     }
 
     /// Stops everything and starts it again on the same folder.
-    pub async fn restart(self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
         let (folder, tokens) = self.stop().await;
         Self::open(folder, Limits::default(), tokens).await
     }
 
     /// Stops everything in good order.
-    pub async fn stop(self) -> (TempDir, Vec<(Scope, String)>) {
+    pub(crate) async fn stop(self) -> (TempDir, Vec<(Scope, String)>) {
         self.serving.cancel();
         self.server.await.unwrap();
         self.stop_loop.cancel();
@@ -128,7 +128,7 @@ impl House {
     }
 
     /// Tells the server to end, as a stop of the hub does first.
-    pub fn begin_to_stop(&self) {
+    pub(crate) fn begin_to_stop(&self) {
         self.serving.cancel();
     }
 
@@ -146,21 +146,21 @@ impl House {
     }
 
     /// The token with exactly this scope.
-    pub fn token(&self, scope: Scope) -> &str {
+    pub(crate) fn token(&self, scope: Scope) -> &str {
         &self.tokens.iter().find(|(found, _)| *found == scope).unwrap().1
     }
 
     /// A client with the token of this scope.
-    pub async fn client(&self, scope: Scope) -> Client {
+    pub(crate) async fn client(&self, scope: Scope) -> Client {
         Client::connect(self.address).await.with_token(self.token(scope))
     }
 
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.folder.path()
     }
 
     /// The id of the one lock.
-    pub async fn lock(&self) -> String {
+    pub(crate) async fn lock(&self) -> String {
         let locks = self.client(Scope::Read).await.get("/api/v1/locks").await.json();
         locks[0]["id"].as_str().unwrap().to_owned()
     }
@@ -178,7 +178,7 @@ impl House {
     }
 
     /// The door opens, or closes: one event.
-    pub async fn door(&self, open: bool) {
+    pub(crate) async fn door(&self, open: bool) {
         let door = if open { DoorState::Open } else { DoorState::Closed };
         self.say(Report::Lock {
             device: address(LOCK),
@@ -187,12 +187,12 @@ impl House {
         .await;
     }
 
-    pub async fn say(&self, report: Report) {
+    pub(crate) async fn say(&self, report: Report) {
         self.radio.send(FromRadio::Report(report)).await.unwrap();
     }
 }
 
-pub fn address(text: &str) -> DeviceAddress {
+pub(crate) fn address(text: &str) -> DeviceAddress {
     DeviceAddress::parse(text).unwrap()
 }
 

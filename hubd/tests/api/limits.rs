@@ -55,7 +55,11 @@ async fn a_head_that_does_not_end_is_not_waited_for() {
 
 #[tokio::test]
 async fn bytes_that_are_no_request_end_only_their_connection() {
-    let house = House::new().await;
+    let limits = Limits {
+        header_time: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let house = House::with(limits).await;
     for bytes in [
         &b"\x16\x03\x01\x02\x00\x01"[..],
         b"GET\r\n\r\n",

@@ -168,7 +168,7 @@ async fn a_filtered_stream_has_only_what_was_asked_for() {
 
 #[tokio::test]
 async fn a_client_that_takes_nothing_is_cut_and_can_resume() {
-    const EVENTS: u64 = 20_000;
+    const EVENTS: u64 = 4_000;
     let limits = Limits {
         patience: Duration::from_millis(300),
         streams_max: 1,
