@@ -1,14 +1,36 @@
-//! The engine: one value that owns the house. Skeleton; see `docs/adr`.
+//! The engine: one value that owns the house. It gives every input to the part that it concerns and keeps the
+//! order of what leaves.
+//!
+//! A mutation leaves its outputs in a fixed order: orders to radios, journal entries, rows, command changes,
+//! answers. A bolt never waits for a record.
 
-use hubd_model::{AlarmId, CommandId, LockId, MonoTime, Now, RadioName};
+mod reports;
+mod requests;
 
-use crate::input::Input;
+use hubd_model::{AlarmId, CommandId, DeviceAddress, LockId, MonoTime, Now, RadioName};
+
+use crate::actuation::desk::Desk;
+use crate::devices::{Devices, Quiet};
+use crate::event::Event;
+use crate::input::{Input, Memory, Refusal};
+use crate::outbox::{DeviceId, Outbox};
 use crate::output::Output;
+use crate::radios::Radio;
 use crate::view::{AlarmView, CommandView, LockView, RadioView, StoreHealth};
 
 /// The mind.
 #[derive(Debug, Default)]
-pub struct Engine {}
+pub struct Engine {
+    started: bool,
+    out: Outbox,
+    /// In the configuration's order.
+    radios: Vec<Radio>,
+    devices: Devices,
+    desk: Desk,
+    /// Why the store cannot write.
+    store_failure: Option<String>,
+    refusals: Quiet<String>,
+}
 
 impl Engine {
     /// A mind that knows nothing yet; feed it `Input::Started` first.
@@ -17,55 +39,199 @@ impl Engine {
     }
 
     /// One mutation. Drain `poll` completely afterwards.
-    pub fn handle(&mut self, _now: Now, _input: Input) {}
+    pub fn handle(&mut self, now: Now, input: Input) {
+        self.out.begin(now);
+        if self.started {
+            self.take(input);
+            self.devices.save_changed(&mut self.out);
+            return;
+        }
+        match input {
+            Input::Started {
+                memory,
+                radios,
+                version,
+            } => self.start(memory, radios, version),
+            Input::Request { ticket, .. } => {
+                self.out.answer(ticket, Err(Refusal::Busy("its own start")));
+            }
+            Input::Report { .. }
+            | Input::OrderLost { .. }
+            | Input::Durable { .. }
+            | Input::StoreFailing { .. }
+            | Input::StoreRecovered
+            | Input::Stopping
+            | Input::Tick => {}
+        }
+    }
 
     /// The next thing to be done; `None` when there is nothing more.
     pub fn poll(&mut self) -> Option<Output> {
-        None
+        self.out.poll()
     }
 
     /// When to come back with `Input::Tick`.
     pub fn next_deadline(&self) -> Option<MonoTime> {
-        None
+        self.radios
+            .iter()
+            .filter_map(Radio::deadline)
+            .chain(self.desk.deadline())
+            .min()
     }
 
     /// Every lock, by id.
     pub fn locks(&self) -> Vec<LockView> {
-        Vec::new()
+        self.devices.locks.keys().filter_map(|id| self.lock(id)).collect()
     }
 
     /// One lock.
-    pub fn lock(&self, _id: &LockId) -> Option<LockView> {
-        None
+    pub fn lock(&self, id: &LockId) -> Option<LockView> {
+        let lock = self.devices.locks.get(id)?;
+        Some(LockView {
+            wish: self.desk.wish(id),
+            ..lock.view.clone()
+        })
     }
 
     /// Every detector, by id.
     pub fn alarms(&self) -> Vec<AlarmView> {
-        Vec::new()
+        self.devices
+            .alarms
+            .values()
+            .map(|alarm| alarm.view.clone())
+            .collect()
     }
 
     /// One detector.
-    pub fn alarm(&self, _id: &AlarmId) -> Option<AlarmView> {
-        None
+    pub fn alarm(&self, id: &AlarmId) -> Option<AlarmView> {
+        self.devices.alarms.get(id).map(|alarm| alarm.view.clone())
+    }
+
+    /// The device at an address of a radio, if it is a lock.
+    pub fn lock_at(&self, radio: &RadioName, device: &DeviceAddress) -> Option<LockId> {
+        match self.devices.find(radio, device)? {
+            DeviceId::Lock(id) => Some(id),
+            DeviceId::Alarm(_) => None,
+        }
+    }
+
+    /// The device at an address of a radio, if it is a detector.
+    pub fn alarm_at(&self, radio: &RadioName, device: &DeviceAddress) -> Option<AlarmId> {
+        match self.devices.find(radio, device)? {
+            DeviceId::Lock(_) => None,
+            DeviceId::Alarm(id) => Some(id),
+        }
     }
 
     /// Every radio, in the configuration's order.
     pub fn radios(&self) -> Vec<RadioView> {
-        Vec::new()
+        self.radios.iter().map(|radio| radio.view.clone()).collect()
     }
 
     /// One radio.
-    pub fn radio(&self, _name: &RadioName) -> Option<RadioView> {
-        None
+    pub fn radio(&self, name: &RadioName) -> Option<RadioView> {
+        self.radios
+            .iter()
+            .find(|radio| radio.view.name == *name)
+            .map(|radio| radio.view.clone())
     }
 
     /// One command, while it is remembered (the last 1,000).
-    pub fn command(&self, _id: &CommandId) -> Option<CommandView> {
-        None
+    pub fn command(&self, id: &CommandId) -> Option<CommandView> {
+        self.desk.view(id).cloned()
     }
 
     /// Whether the records are being kept.
     pub fn store_health(&self) -> StoreHealth {
-        StoreHealth::Good
+        match &self.store_failure {
+            None => StoreHealth::Good,
+            Some(reason) => StoreHealth::Failing {
+                reason: reason.clone(),
+            },
+        }
+    }
+
+    fn start(&mut self, memory: Memory, radios: Vec<RadioName>, version: String) {
+        self.started = true;
+        self.out.continue_after(memory.last_seq);
+        self.radios = radios.into_iter().map(Radio::new).collect();
+        for record in memory.devices {
+            self.devices.restore(record);
+        }
+        self.out.journal(None, Event::HubStarted { version });
+        self.desk.restore(memory.commands, &mut self.out);
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            // A second start would forget the first; it is a fault of the shell without meaning here.
+            Input::Started { .. } => {}
+            Input::Report { radio, report } => self.report(&radio, report),
+            Input::Request { ticket, request } => {
+                let answer = self.request(request);
+                self.out.answer(ticket, answer);
+            }
+            Input::OrderLost {
+                command: Some(command),
+                ..
+            } => self.desk.order_lost(&command, &mut self.out),
+            Input::OrderLost { command: None, radio } => {
+                if let Some(radio) = self.radio_mut(&radio) {
+                    radio.fail_under_way(
+                        "busy",
+                        "The radio has too much to do; try again in a few seconds.",
+                    );
+                }
+            }
+            Input::Durable { seq } => self.desk.durable(seq, &mut self.out),
+            Input::StoreFailing { reason } => self.store_failing(reason),
+            Input::StoreRecovered => {
+                if self.store_failure.take().is_some() {
+                    self.desk.store_failing(false, &mut self.out);
+                    self.out.journal(
+                        None,
+                        Event::HubRecovered {
+                            what: "store".to_owned(),
+                        },
+                    );
+                }
+            }
+            Input::Stopping => {
+                self.out.journal(None, Event::HubStopped);
+            }
+            Input::Tick => self.tick(),
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.out.mono();
+        for radio in &mut self.radios {
+            radio.tick(now);
+        }
+        let radios = &self.radios;
+        self.desk.tick(&mut self.out, |name| {
+            radios
+                .iter()
+                .any(|radio| radio.view.name == *name && radio.is_ready())
+        });
+    }
+
+    fn store_failing(&mut self, reason: String) {
+        if self.store_failure.is_none() {
+            let event = Event::HubDegraded {
+                what: "store".to_owned(),
+                reason: reason.clone(),
+            };
+            self.out.journal(None, event);
+        }
+        self.store_failure = Some(reason);
+        self.desk.store_failing(true, &mut self.out);
+    }
+
+    fn radio_mut(&mut self, name: &RadioName) -> Option<&mut Radio> {
+        self.radios.iter_mut().find(|radio| radio.view.name == *name)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! What happens to the mind.
 
 use hubd_model::{
-    AlarmId, CommandId, InclusionAnswer, InclusionStrategy, LockId, LockOp, Millis, RadioName, Report, Urgency,
+    AlarmId, CommandId, InclusionAnswer, InclusionStrategy, LockId, LockOp, Millis, RadioName, Report,
+    Urgency,
 };
 use thiserror::Error;
 
@@ -181,7 +182,9 @@ pub enum Refusal {
         reason: String,
     },
     /// The lock's link is not secure.
-    #[error("{0} was included without security, so anybody could imitate it: exclude it and include it again with S2 or S0")]
+    #[error(
+        "{0} was included without security, so anybody could imitate it: exclude it and include it again with S2 or S0"
+    )]
     InsecureLock(LockId),
     /// The lock cannot do that.
     #[error("{lock} cannot {op}")]

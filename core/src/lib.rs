@@ -4,8 +4,13 @@
 //! [`engine::Engine::handle`], everything that shall happen leaves through `poll`, and `next_deadline` says when
 //! to come back. That is why a year of household life runs in a second in `hubd-sim`.
 
+pub mod actuation;
+mod devices;
 pub mod engine;
 pub mod event;
 pub mod input;
+pub mod journal;
+mod outbox;
 pub mod output;
+mod radios;
 pub mod view;

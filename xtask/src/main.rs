@@ -1,1 +1,44 @@
-fn main() {}
+//! The project's own commands: `cargo xtask ci | peers | bench | fuzz`. Each stops at the first failure and says how
+//! long every step took.
+
+mod bench;
+mod ci;
+mod fuzz;
+mod step;
+mod tools;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "usage: cargo xtask COMMAND
+  ci                          everything that must pass, installing what it needs; no step is skipped silently
+  peers [FILTER...]           the daemon against the peers (tests/peers); FILTER as for cargo nextest
+  bench zwave|journal|scale   benchmarks; zwave runs side by side with zwave-js server and writes docs/benchmarks.md
+  fuzz [--seconds N] [NAME]   fuzz every target, or one, for N seconds each (default 60)";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            step::complain(&format!("\nerror: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["ci"] => ci::run_ci(),
+        ["peers", filter @ ..] => ci::peers(filter),
+        ["bench", which @ ("zwave" | "journal" | "scale"), rest @ ..] => bench::run_bench(which, rest),
+        ["fuzz", rest @ ..] => fuzz::run_targets(rest),
+        [] | ["help" | "--help" | "-h"] => {
+            step::say(USAGE);
+            Ok(())
+        }
+        other => bail!("unknown command `{}`\n{USAGE}", other.join(" ")),
+    }
+}

@@ -1,8 +1,60 @@
 //! What is on disk: rows, the journal and the vault.
+//!
+//! ```text
+//!  submit --> inbox --> writer thread --commit--> log --> live listeners (at once)
+//!  (never waits)                                   |
+//!                                                  +--> sync thread --> Durable{seq}, callers who wait for the disk
+//! ```
+//!
+//! An event is shown when it is committed (it survives the death of the process) and called durable when the log is
+//! synced (it survives a power cut). Neither the event loop nor a door ever waits for a disk. See ADR 0005.
 
-use std::sync::Arc;
+mod database;
+mod durable;
+mod error;
+mod health;
+mod inbox;
+mod journal;
+mod migrations;
+mod page;
+mod rows;
+pub mod shape;
+mod tokens;
+mod vault;
+mod verify;
+mod writer;
 
-use hubd_model::{AlarmId, LockId, PersonId, UnixMillis};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use hubd_core::event::Entry;
+use hubd_core::input::Memory;
+use hubd_core::output::{DeviceRecord, Record, RecordKey};
+use hubd_model::{AlarmId, LockId, PersonId, RadioName, SecretBytes, UnixMillis};
+use rusqlite::{Connection, OptionalExtension};
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, broadcast, mpsc};
+
+use durable::{SyncQueue, Syncer};
+use health::{Health, Part};
+use inbox::{Change, Changed, Inbox, RowChange, RowKey};
+use journal::Tail;
+use vault::{Missing, Vault};
+use writer::{COMMANDS_KEPT, Tools, Writer};
+
+pub use error::StoreError;
+pub use page::{Filter, PAGE_MAX, for_each_entry};
+pub use tokens::{NewToken, TOKENS_MAX, TokenRow, create_token_beside, list_tokens_beside, remove_token_beside};
+pub use verify::{BadEntry, VerifyReport, verify};
+
+/// How many entries a slow live listener may miss before it has to read them as pages.
+pub const LIVE_MAX: usize = 1024;
+/// How many pages are read at the same time, and how many askers may wait beyond that.
+const READERS: usize = 2;
+const READS_WAITING_MAX: usize = 64;
 
 /// One journal entry as the outside sees it: from the API, the live stream and the export alike.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,5 +74,599 @@ pub struct StoredEntry {
     /// The person that it is about.
     pub person: Option<PersonId>,
     /// What happened, in the contract's shape.
-    pub data: serde_json::Value,
+    pub data: Value,
+}
+
+impl StoredEntry {
+    /// The entry in the contract's shape; `clock_synced` appears only when the time could not be trusted.
+    pub fn to_json(&self) -> Value {
+        let mut shape = json!({
+            "seq": self.seq,
+            "at": shape::time(self.at),
+            "kind": *self.kind,
+            "lock": self.lock.as_ref().map(LockId::as_str),
+            "alarm": self.alarm.as_ref().map(AlarmId::as_str),
+            "person": self.person.as_ref().map(PersonId::as_str),
+            "data": self.data,
+        });
+        if let (false, Value::Object(fields)) = (self.clock_synced, &mut shape) {
+            fields.insert("clock_synced".to_owned(), Value::Bool(false));
+        }
+        shape
+    }
+}
+
+/// How to open a store.
+#[derive(Debug, Clone, Default)]
+pub struct StoreOptions {
+    /// `age` recipients (`age1...`) who can open sealed records besides the hub.
+    pub recovery_recipients: Vec<String>,
+    /// systemd's credentials folder, when the hub runs under it: a credential `hubd-identity` there goes before the
+    /// file `identity.key`.
+    pub credentials_dir: Option<PathBuf>,
+    /// The database may not grow beyond so many pages of 4 KiB; may be changed while the store is open.
+    pub pages_max: Option<Arc<AtomicU32>>,
+}
+
+/// Something for the store to do. None of it makes the sender wait.
+#[derive(Debug)]
+pub enum StoreJob {
+    /// Append to the journal and tell live listeners.
+    Journal(Entry),
+    /// Remember this row.
+    Save(Record),
+    /// Forget this row.
+    Forget(RecordKey),
+    /// Keep what an adapter knows of its network, in the adapter's own shape. Nothing secret.
+    KeepCache {
+        /// Whose.
+        radio: RadioName,
+        /// What.
+        bytes: Vec<u8>,
+    },
+}
+
+/// What the store tells the event loop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreStatus {
+    /// Every entry up to this one survives a power cut, or is recorded as lost.
+    Durable {
+        /// The entry's number.
+        seq: u64,
+    },
+    /// Records cannot be written. Told once; events are kept in memory and shown live meanwhile.
+    Failing {
+        /// One sentence: what is wrong, what the hub does, what a person can do.
+        reason: String,
+    },
+    /// Records are written again, all that was kept included.
+    Recovered,
+}
+
+/// What an opened store hands over once.
+#[derive(Debug)]
+pub struct Opened {
+    /// What the mind knew.
+    pub memory: Memory,
+    /// How the store does from now on.
+    pub status: mpsc::Receiver<StoreStatus>,
+}
+
+/// The store; cheap to clone. It ends, with everything written, at [`Store::close`] or when the last clone is gone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dir: PathBuf,
+    inbox: Arc<Inbox>,
+    live: broadcast::Sender<Arc<StoredEntry>>,
+    health: Arc<Health>,
+    vault: Arc<Vault>,
+    tokens: Arc<tokens::Tokens>,
+    readers: Arc<Readers>,
+    reads: Arc<Semaphore>,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    writer: JoinHandle<()>,
+    syncer: JoinHandle<Connection>,
+    /// Held, never read: it keeps other hubs out of the folder.
+    _folder: File,
+}
+
+impl Store {
+    /// Opens the store in a data folder, creating it at the first start. Blocks while it reads; call it before the
+    /// event loop runs.
+    ///
+    /// # Errors
+    /// One clear sentence; nothing on disk was changed then.
+    pub fn open(dir: &Path, options: &StoreOptions) -> Result<(Self, Opened), StoreError> {
+        vault::require_folder(dir)?;
+        let folder = database::lock_folder(dir)?;
+        let db = database::open(dir)?;
+        let vault = Arc::new(open_vault(&db, dir, options)?);
+        let tail = Tail::read(&db)?;
+        let memory = read_memory(&db, tail.head.seq)?;
+        let durable = tail.head.seq;
+
+        let (health, status) = Health::new();
+        let (health, inbox, syncs) = (
+            Arc::new(health),
+            Arc::<Inbox>::default(),
+            Arc::<SyncQueue>::default(),
+        );
+        let (live, _) = broadcast::channel(LIVE_MAX);
+        let tokens = Arc::new(tokens::Tokens::open(dir)?);
+        let syncer = Syncer::open(
+            dir,
+            Arc::clone(&syncs),
+            Arc::clone(&inbox),
+            Arc::clone(&health),
+            durable,
+        )?;
+        let writer = Writer::new(Tools {
+            db,
+            vault: Arc::clone(&vault),
+            inbox: Arc::clone(&inbox),
+            live: live.clone(),
+            health: Arc::clone(&health),
+            syncs,
+            pages_max: options.pages_max.clone(),
+            tail,
+        });
+        check_later(dir, &health)?;
+        let running = Running {
+            writer: spawn(dir, "store-writer", move || writer.run())?,
+            syncer: spawn(dir, "store-sync", move || syncer.run())?,
+            _folder: folder,
+        };
+        let inner = Inner {
+            dir: dir.to_owned(),
+            inbox,
+            live,
+            health,
+            vault,
+            tokens,
+            readers: Arc::default(),
+            reads: Arc::new(Semaphore::new(READERS + READS_WAITING_MAX)),
+            running: Mutex::new(Some(running)),
+        };
+        Ok((
+            Self {
+                inner: Arc::new(inner),
+            },
+            Opened { memory, status },
+        ))
+    }
+
+    /// Takes a job; never waits. What does not fit is shown live and recorded as lost later.
+    pub fn submit(&self, job: StoreJob) {
+        let inbox = &self.inner.inbox;
+        let (key, change) = match job {
+            StoreJob::Journal(entry) => {
+                if let Some(entry) = inbox.entry(entry) {
+                    tracing::error!(
+                        seq = entry.seq,
+                        "the journal's queue is full or closed: an entry is lost"
+                    );
+                    // Without listeners there is nobody to tell.
+                    let _ = self.inner.live.send(Arc::new(shape::entry(entry)));
+                }
+                return;
+            }
+            StoreJob::Save(Record::Device(record)) => {
+                let key = match &record {
+                    DeviceRecord::Lock(view) => RowKey::Lock(view.id.clone()),
+                    DeviceRecord::Alarm(view) => RowKey::Alarm(view.id.clone()),
+                };
+                (key, RowChange::Device(record))
+            }
+            StoreJob::Save(Record::Command(view)) => {
+                (RowKey::Command(view.id.clone()), RowChange::Command(view))
+            }
+            StoreJob::Forget(RecordKey::Lock(id)) => (RowKey::Lock(id), RowChange::Forget),
+            StoreJob::Forget(RecordKey::Alarm(id)) => (RowKey::Alarm(id), RowChange::Forget),
+            StoreJob::KeepCache { radio, bytes } => (RowKey::Cache(radio), RowChange::Cache(bytes)),
+        };
+        if !inbox.row(key.clone(), change) {
+            tracing::error!(?key, "the store's queue is full or closed: a row was not saved");
+        }
+    }
+
+    /// Every entry from now on, as soon as it is committed; while nothing can be committed, as soon as it comes.
+    pub fn live(&self) -> broadcast::Receiver<Arc<StoredEntry>> {
+        self.inner.live.subscribe()
+    }
+
+    /// What is wrong with the store, when something is.
+    pub fn fault(&self) -> Option<String> {
+        self.inner.health.fault()
+    }
+
+    /// Reads a page of the journal.
+    ///
+    /// # Errors
+    /// When it cannot be read, or too many read already.
+    pub async fn page(&self, filter: Filter) -> Result<Vec<StoredEntry>, StoreError> {
+        let vault = Arc::clone(&self.inner.vault);
+        self.read(move |db| page::page(db, &vault, &filter)).await
+    }
+
+    /// What an adapter kept of its network.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn cache(&self, radio: &RadioName) -> Result<Option<Vec<u8>>, StoreError> {
+        let radio = radio.clone();
+        self.read(move |db| {
+            db.query_row(
+                "SELECT bytes FROM adapter_cache WHERE radio = ?1",
+                [radio.as_str()],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(StoreError::database("read a radio's cache"))
+        })
+        .await
+    }
+
+    /// Keeps an adapter's key, sealed. When this returns, it survives a power cut.
+    ///
+    /// # Errors
+    /// When it could not be made durable: then it must not be used.
+    pub async fn put_secret(
+        &self,
+        radio: &RadioName,
+        name: &str,
+        secret: SecretBytes,
+    ) -> Result<(), StoreError> {
+        let sealed = self
+            .inner
+            .vault
+            .seal(&secret_context(radio, name), secret.expose())?;
+        let change = Change::PutSecret {
+            radio: radio.clone(),
+            name: name.to_owned(),
+            sealed,
+        };
+        self.change(change).await.map(drop)
+    }
+
+    /// An adapter's key.
+    ///
+    /// # Errors
+    /// When it cannot be read or opened.
+    pub async fn secret(&self, radio: &RadioName, name: &str) -> Result<Option<SecretBytes>, StoreError> {
+        let (vault, radio, name) = (Arc::clone(&self.inner.vault), radio.clone(), name.to_owned());
+        self.read(move |db| {
+            let sealed: Option<Vec<u8>> = db
+                .query_row(
+                    "SELECT sealed FROM adapter_secret WHERE radio = ?1 AND name = ?2",
+                    [radio.as_str(), &name],
+                    |row| row.get(0),
+                )
+                .optional()
+                .map_err(StoreError::database("read a secret"))?;
+            let Some(sealed) = sealed else { return Ok(None) };
+            let opened = vault.unseal(&secret_context(&radio, &name), &sealed)?;
+            Ok(Some(SecretBytes::new(opened.to_vec())))
+        })
+        .await
+    }
+
+    /// Keeps a machine's token. When this returns, it survives a power cut.
+    ///
+    /// # Errors
+    /// When the name is taken, there are too many, or it could not be made durable.
+    pub async fn create_token(&self, token: NewToken) -> Result<(), StoreError> {
+        self.change(Change::AddToken(token)).await.map(drop)
+    }
+
+    /// Removes a token and says what it was; `None` when there is none with this id. When this returns, it is gone.
+    ///
+    /// # Errors
+    /// When it could not be made durable.
+    pub async fn remove_token(&self, id: &str) -> Result<Option<TokenRow>, StoreError> {
+        match self.change(Change::RemoveToken(id.to_owned())).await? {
+            Changed::Removed(token) => Ok(token),
+            Changed::Done => Ok(None),
+        }
+    }
+
+    /// Every token, by name.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
+        self.inner.tokens.list()
+    }
+
+    /// The token with this SHA-256 hash; notes its use. Needs no disk.
+    ///
+    /// # Errors
+    /// When the tokens cannot be read: then nobody is let in.
+    pub fn token_by_hash(&self, hash: &[u8; 32], now: UnixMillis) -> Result<Option<TokenRow>, StoreError> {
+        let Some((token, due)) = self.inner.tokens.by_hash(hash, now)? else {
+            return Ok(None);
+        };
+        if due {
+            // Only a label for people: if the queue is full, the next use writes it.
+            self.inner
+                .inbox
+                .row(RowKey::TokenUse(token.id.clone()), RowChange::TokenUse(now));
+        }
+        Ok(Some(token))
+    }
+
+    /// Forgets a month of the journal (`year * 100 + month`, UTC): its payloads can never be read again, the chain
+    /// stays verifiable. Recovery copies of the key in old backups stay with whoever has them.
+    ///
+    /// # Errors
+    /// When it could not be made durable.
+    pub async fn forget_month(&self, month: u32) -> Result<(), StoreError> {
+        self.change(Change::ForgetMonth(month)).await.map(drop)
+    }
+
+    /// Writes everything that waits, makes it durable and ends.
+    ///
+    /// # Errors
+    /// When something could not be written.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let store = self.clone();
+        tokio::task::spawn_blocking(move || store.inner.stop())
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        match self.fault() {
+            Some(reason) => Err(StoreError::Failing(reason)),
+            None => Ok(()),
+        }
+    }
+
+    async fn change(&self, change: Change) -> Result<Changed, StoreError> {
+        self.inner
+            .inbox
+            .change(change)?
+            .await
+            .map_err(|_| StoreError::Closed)?
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let _permit = self.inner.reads.try_acquire().map_err(|_| StoreError::Busy)?;
+        let (dir, readers) = (self.inner.dir.clone(), Arc::clone(&self.inner.readers));
+        tokio::task::spawn_blocking(move || {
+            let db = readers.borrow(&dir)?;
+            let found = read(&db);
+            readers.give_back(db);
+            found
+        })
+        .await
+        .map_err(|_| StoreError::Closed)?
+    }
+}
+
+impl Inner {
+    fn stop(&self) {
+        let Some(running) = self.running.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return;
+        };
+        self.inbox.close();
+        let wrote = running.writer.join();
+        self.readers.close();
+        self.tokens.close();
+        // The last connection to be closed folds the log into the database file and removes it.
+        let synced = running.syncer.join().map(drop);
+        if wrote.and(synced).is_err() {
+            self.health.note(
+                Part::Writing,
+                Some("a thread of the store ended by a fault of the program".into()),
+            );
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Connections for reading, opened when first needed.
+#[derive(Default)]
+struct Readers {
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn borrow(&self, dir: &Path) -> Result<Connection, StoreError> {
+        let idle = self.idle().pop();
+        idle.map_or_else(|| database::open_reader(dir), Ok)
+    }
+
+    fn give_back(&self, db: Connection) {
+        let mut idle = self.idle();
+        if idle.len() < READERS {
+            idle.push(db);
+        }
+    }
+
+    fn close(&self) {
+        self.idle().clear();
+    }
+}
+
+fn secret_context(radio: &RadioName, name: &str) -> String {
+    format!("hubd secret {radio} {name}")
+}
+
+fn spawn<T: Send + 'static>(
+    dir: &Path,
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, StoreError> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .stack_size(512 * 1024)
+        .spawn(body)
+        .map_err(StoreError::file("start a thread for", dir))
+}
+
+/// Opens the vault and sees that what is sealed is sealed to it, and to today's recovery recipients.
+fn open_vault(db: &Connection, dir: &Path, options: &StoreOptions) -> Result<Vault, StoreError> {
+    let failed = || StoreError::database("read whom the records are sealed to");
+    let meta = |key: &str| -> Result<Option<String>, StoreError> {
+        db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+            .optional()
+            .map_err(failed())
+    };
+    let known = meta("identity")?;
+    let missing = if known.is_some() {
+        Missing::Refuse
+    } else {
+        Missing::Create
+    };
+    let vault = Vault::open(
+        dir,
+        options.credentials_dir.as_deref(),
+        &options.recovery_recipients,
+        missing,
+    )?;
+    let found = vault.public();
+    if let Some(wanted) = known.filter(|wanted| *wanted != found) {
+        return Err(StoreError::WrongIdentity {
+            dir: dir.to_owned(),
+            wanted,
+            found,
+        });
+    }
+    if meta("recipients")?.as_deref() != Some(&vault.recipients()) {
+        seal_again(db, &vault)?;
+    }
+    Ok(vault)
+}
+
+/// Seals every key anew because the recipients changed, all or none.
+fn seal_again(db: &Connection, vault: &Vault) -> Result<(), StoreError> {
+    let failed = || StoreError::database("seal the keys for the new recovery recipients");
+    let tx = db.unchecked_transaction().map_err(failed())?;
+    let mut months: Vec<(u32, Vec<u8>)> = Vec::new();
+    let mut secrets: Vec<(String, String, Vec<u8>)> = Vec::new();
+    {
+        let mut read = tx
+            .prepare("SELECT month, sealed FROM month_keys")
+            .map_err(failed())?;
+        for row in read
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .map_err(failed())?
+        {
+            months.push(row.map_err(failed())?);
+        }
+        let mut read = tx
+            .prepare("SELECT radio, name, sealed FROM adapter_secret")
+            .map_err(failed())?;
+        for row in read
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .map_err(failed())?
+        {
+            secrets.push(row.map_err(failed())?);
+        }
+    }
+    for (month, sealed) in months {
+        let sealed = vault::MonthKey::unseal(vault, month, &sealed)?.seal(vault)?;
+        tx.execute(
+            "UPDATE month_keys SET sealed = ?2 WHERE month = ?1",
+            rusqlite::params![month, sealed],
+        )
+        .map_err(failed())?;
+    }
+    for (radio, name, sealed) in secrets {
+        let context = format!("hubd secret {radio} {name}");
+        let sealed = vault.seal(&context, &vault.unseal(&context, &sealed)?)?;
+        tx.execute(
+            "UPDATE adapter_secret SET sealed = ?3 WHERE radio = ?1 AND name = ?2",
+            rusqlite::params![radio, name, sealed],
+        )
+        .map_err(failed())?;
+    }
+    for (key, value) in [("identity", vault.public()), ("recipients", vault.recipients())] {
+        tx.execute(
+            "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            [key, &value],
+        )
+        .map_err(failed())?;
+    }
+    tx.commit().map_err(failed())
+}
+
+/// Reads what the mind knew.
+fn read_memory(db: &Connection, last_seq: u64) -> Result<Memory, StoreError> {
+    let failed = || StoreError::database("read the devices and commands");
+    let mut memory = Memory {
+        last_seq,
+        ..Memory::default()
+    };
+    let mut read = db
+        .prepare("SELECT kind, id, version, row FROM devices ORDER BY kind, id")
+        .map_err(failed())?;
+    let mut found = read.query([]).map_err(failed())?;
+    while let Some(row) = found.next().map_err(failed())? {
+        let text = || -> rusqlite::Result<(String, String, i64, String)> {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        };
+        let (kind, id, version, json) = text().map_err(failed())?;
+        let device = rows::device_from(&kind, version, &json).map_err(|detail| StoreError::Row {
+            what: format!("{kind} {id}"),
+            detail,
+        })?;
+        memory.devices.push(device);
+    }
+    let mut read = db
+        .prepare(
+            "SELECT id, version, row FROM (SELECT * FROM commands WHERE ended = 0 \
+             UNION ALL SELECT * FROM (SELECT * FROM commands WHERE ended = 1 ORDER BY requested_at DESC LIMIT ?1)) \
+             ORDER BY requested_at",
+        )
+        .map_err(failed())?;
+    let mut found = read.query([COMMANDS_KEPT]).map_err(failed())?;
+    while let Some(row) = found.next().map_err(failed())? {
+        let text =
+            || -> rusqlite::Result<(String, i64, String)> { Ok((row.get(0)?, row.get(1)?, row.get(2)?)) };
+        let (id, version, json) = text().map_err(failed())?;
+        // A command is only remembered for repeats: an unreadable one does not keep the hub from starting.
+        match rows::command_from(version, &json) {
+            Ok(command) => memory.commands.push(command),
+            Err(detail) => {
+                tracing::warn!(%id, %detail, "a remembered command cannot be read and is left out");
+            }
+        }
+    }
+    Ok(memory)
+}
+
+/// A big database is checked while the hub runs.
+fn check_later(dir: &Path, health: &Arc<Health>) -> Result<(), StoreError> {
+    let path = database::path(dir);
+    if path
+        .metadata()
+        .is_ok_and(|file| file.len() <= database::FULL_CHECK_BYTES_MAX)
+    {
+        return Ok(());
+    }
+    let (dir, health) = (dir.to_owned(), Arc::clone(health));
+    spawn(&dir.clone(), "store-check", move || {
+        let checked = database::open_reader(&dir).and_then(|db| database::check(&db, &path, "quick_check"));
+        if let Err(error) = checked {
+            health.note(Part::Checking, Some(error.to_string()));
+        }
+    })
+    .map(drop)
 }

@@ -1,0 +1,270 @@
+//! What radios report, given to the part that it concerns.
+
+use hubd_model::{
+    AlarmSignal, BoltState, DeviceAddress, DeviceDescription, LinkState, LockId, LockSignal, RadioName,
+    RadioState, RemovalCause, Report, Via,
+};
+
+use super::Engine;
+use crate::actuation::desk::Claim;
+use crate::devices::{Announced, DEVICES_PER_RADIO_MAX};
+use crate::event::Event;
+use crate::outbox::DeviceId;
+use crate::radios::Turn;
+
+impl Engine {
+    pub(super) fn report(&mut self, name: &RadioName, report: Report) {
+        let now = self.out.mono();
+        let Some(radio) = self.radio_mut(name) else { return };
+        match report {
+            Report::Radio(state) => self.radio_state(name, state),
+            Report::Inclusion(progress) => radio.inclusion(now, progress),
+            Report::Exclusion(progress) => radio.exclusion(now, progress),
+            Report::Device {
+                device,
+                description,
+                fresh,
+            } => self.announced(name, device, description, fresh),
+            Report::Removed { device, cause } => self.removed(name, &device, cause),
+            Report::Lock { device, signal } => {
+                let id = self.heard(name, &device, true);
+                self.lock_signal(id, signal);
+            }
+            Report::Alarm {
+                device,
+                signal,
+                authenticated,
+                frame,
+            } => {
+                let id = self.heard(name, &device, authenticated);
+                self.alarm_signal(id, signal, authenticated, frame);
+            }
+            Report::Trouble { device, what } => {
+                let id = self.heard(name, &device, true);
+                self.trouble(id, what);
+            }
+            Report::Battery { device, level } => {
+                let id = self.heard(name, &device, true);
+                let at = self.out.at();
+                let event = match &id {
+                    Some(DeviceId::Lock(id)) => {
+                        self.devices.lock_mut(id).and_then(|lock| lock.battery(level, at))
+                    }
+                    Some(DeviceId::Alarm(id)) => self
+                        .devices
+                        .alarm_mut(id)
+                        .and_then(|alarm| alarm.battery(level, at)),
+                    None => None,
+                };
+                self.journal(id, event);
+            }
+            Report::Link { device, link } => {
+                if link == LinkState::Online {
+                    self.heard(name, &device, true);
+                } else if let Some(id) = self.devices.find(name, &device) {
+                    self.devices.link(&id, link, &mut self.out);
+                }
+            }
+            Report::Actuation { command, step } => self.desk.step(name, &command, &step, &mut self.out),
+        }
+    }
+
+    fn radio_state(&mut self, name: &RadioName, state: RadioState) {
+        let Some(radio) = self.radio_mut(name) else { return };
+        let what = format!("radio:{name}");
+        match radio.turn(state) {
+            Turn::Same => {}
+            Turn::StillLost => self.devices.lose_radio(name),
+            Turn::Lost(reason) => {
+                self.devices.lose_radio(name);
+                self.out.journal(None, Event::HubDegraded { what, reason });
+            }
+            Turn::Recovered => {
+                self.out.journal(None, Event::HubRecovered { what });
+            }
+        }
+    }
+
+    fn announced(
+        &mut self,
+        name: &RadioName,
+        device: DeviceAddress,
+        description: DeviceDescription,
+        fresh: bool,
+    ) {
+        if let Some(id) = self.devices.find(name, &device) {
+            if self.devices.update(&id, &description, fresh) {
+                return;
+            }
+            self.removed(name, &device, RemovalCause::Unknown);
+        }
+        let announced = self
+            .devices
+            .include(name, device, description, fresh, &mut self.out);
+        if announced == Announced::TooMany
+            && let Some(radio) = self.radio_mut(name)
+            && !std::mem::replace(&mut radio.overfull, true)
+        {
+            let reason = format!(
+                "radio {name} has more than {DEVICES_PER_RADIO_MAX} devices; the others are not used: exclude what is \
+                 not needed"
+            );
+            self.out.journal(
+                None,
+                Event::HubDegraded {
+                    what: format!("devices:{name}"),
+                    reason,
+                },
+            );
+        }
+    }
+
+    fn removed(&mut self, name: &RadioName, device: &DeviceAddress, cause: RemovalCause) {
+        let id = self.devices.find(name, device);
+        self.devices.remove(name, device, cause, &mut self.out);
+        if let Some(DeviceId::Lock(lock)) = id {
+            self.desk.lock_lost(&lock, &mut self.out);
+        }
+        let count = self.devices.count_on(name);
+        if let Some(radio) = self.radio_mut(name)
+            && radio.overfull
+            && count < DEVICES_PER_RADIO_MAX
+        {
+            radio.overfull = false;
+            self.out.journal(
+                None,
+                Event::HubRecovered {
+                    what: format!("devices:{name}"),
+                },
+            );
+        }
+    }
+
+    /// A device spoke, so it answers; unless anybody could have spoken in its name.
+    fn heard(&mut self, name: &RadioName, device: &DeviceAddress, believed: bool) -> Option<DeviceId> {
+        let id = self.devices.find(name, device)?;
+        self.devices.heard(&id, self.out.at());
+        if believed {
+            self.devices.link(&id, LinkState::Online, &mut self.out);
+        }
+        Some(id)
+    }
+
+    pub(super) fn journal(&mut self, subject: Option<DeviceId>, event: Option<Event>) {
+        if let Some(event) = event {
+            self.out.journal(subject, event);
+        }
+    }
+
+    /// A lock spoke. What comes from a device that is not kept as a lock is journalled all the same.
+    fn lock_signal(&mut self, id: Option<DeviceId>, signal: LockSignal) {
+        let (now, at) = (self.out.mono(), self.out.at());
+        let Some(DeviceId::Lock(lock_id)) = &id else {
+            let event = match signal {
+                LockSignal::Tampered if id.is_some() => {
+                    return self.trouble(id, "somebody tampers with it".to_owned());
+                }
+                LockSignal::BoltRead(_) => return,
+                LockSignal::Bolt { bolt, via } => Event::LockOperated { bolt, via },
+                LockSignal::Door(door) => Event::LockDoor { door },
+                LockSignal::Tampered => Event::LockTampered,
+                LockSignal::KeypadDenied(slot) => Event::LockKeypadDenied { slot },
+                LockSignal::KeypadLockedOut => Event::LockKeypadLockedOut,
+            };
+            self.out.journal(id, event);
+            return;
+        };
+        let lock_id = lock_id.clone();
+        let event = match signal {
+            LockSignal::Bolt { bolt, via } => {
+                let claim = self.desk.claim(&lock_id, bolt, now);
+                return self.bolt(&lock_id, bolt, Some(via), claim);
+            }
+            LockSignal::BoltRead(bolt) => {
+                let claim = self.desk.claim(&lock_id, bolt, now);
+                return self.bolt(&lock_id, bolt, None, claim);
+            }
+            LockSignal::Door(door) => self
+                .devices
+                .lock_mut(&lock_id)
+                .and_then(|lock| lock.door(door, at)),
+            LockSignal::Tampered => Some(Event::LockTampered),
+            LockSignal::KeypadDenied(slot) => Some(Event::LockKeypadDenied { slot }),
+            LockSignal::KeypadLockedOut => Some(Event::LockKeypadLockedOut),
+        };
+        self.journal(id, event);
+    }
+
+    /// A bolt moved (`via` says by what) or was read.
+    fn bolt(&mut self, id: &LockId, bolt: BoltState, via: Option<Via>, claim: Claim) {
+        let (now, at) = (self.out.mono(), self.out.at());
+        let Some(lock) = self.devices.lock_mut(id) else {
+            return;
+        };
+        let moved = via.is_some();
+        let event = match via {
+            Some(via) => lock.moved(bolt, via, claim, now, at),
+            None => lock.read(bolt, claim, now, at),
+        };
+        if let Some(event) = event {
+            self.out.journal(Some(DeviceId::Lock(id.clone())), event);
+            self.desk.recorded(id, bolt);
+        }
+        self.desk.bolt(id, bolt, moved, &mut self.out);
+    }
+
+    fn alarm_signal(
+        &mut self,
+        id: Option<DeviceId>,
+        signal: AlarmSignal,
+        authenticated: bool,
+        frame: Vec<u8>,
+    ) {
+        let (now, at) = (self.out.mono(), self.out.at());
+        let event = if let Some(DeviceId::Alarm(alarm)) = &id {
+            self.devices
+                .alarm_mut(alarm)
+                .and_then(|alarm| alarm.signal(signal, authenticated, frame, now, at))
+        } else {
+            Some(strange_alarm(signal, authenticated, frame))
+        };
+        self.journal(id, event);
+    }
+
+    fn trouble(&mut self, id: Option<DeviceId>, what: String) {
+        let (now, at) = (self.out.mono(), self.out.at());
+        let event = match &id {
+            Some(DeviceId::Lock(lock)) => self
+                .devices
+                .locks
+                .get_mut(lock)
+                .and_then(|lock| lock.trouble(what, now)),
+            Some(DeviceId::Alarm(alarm)) => self
+                .devices
+                .alarm_mut(alarm)
+                .and_then(|alarm| alarm.trouble(what, now, at)),
+            None => None,
+        };
+        self.journal(id, event);
+    }
+}
+
+/// A detector's word from a device that is not kept as a detector: nothing is lost.
+fn strange_alarm(signal: AlarmSignal, authenticated: bool, frame: Vec<u8>) -> Event {
+    match signal {
+        AlarmSignal::Raised(hazard) => Event::AlarmRaised {
+            hazard,
+            authenticated,
+            frame,
+        },
+        AlarmSignal::Cleared(hazard) => Event::AlarmCleared { hazard },
+        AlarmSignal::Tested(hazard) => Event::AlarmTested { hazard },
+        AlarmSignal::Silenced(hazard) => Event::AlarmSilenced { hazard },
+        AlarmSignal::EndOfLife(_) => Event::AlarmTrouble {
+            what: "a detector is at the end of its life".to_owned(),
+        },
+        AlarmSignal::Maintenance(_) => Event::AlarmTrouble {
+            what: "a detector is due for service".to_owned(),
+        },
+    }
+}

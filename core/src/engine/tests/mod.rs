@@ -1,0 +1,7 @@
+//! The whole mind under test: scenes from a household, and random ones.
+
+mod actuation;
+mod devices;
+mod house;
+mod invariants;
+mod radios;

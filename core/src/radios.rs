@@ -1,0 +1,252 @@
+//! The radios: their state, and the one inclusion or exclusion that each may have under way.
+//!
+//! ```text
+//!   Starting --> Ready <--> Failing | Away      degraded: from the first Failing or Away until Ready
+//!
+//!   inclusion, exclusion:  Idle --request--> Waiting --reports--> ... --> Done | Failed
+//!                          under way and radio lost, or no word for SILENCE_MAX: Failed
+//! ```
+
+use hubd_model::{
+    InclusionError, InclusionProgress, InclusionState, Millis, MonoTime, RadioName, RadioState,
+};
+
+use crate::input::Refusal;
+use crate::view::RadioView;
+
+/// An inclusion or exclusion of which nothing is heard for so long has failed. Longer than the longest pause that
+/// a standard allows: an S2 inclusion waits 240 s for a person's PIN.
+pub(crate) const SILENCE_MAX: Millis = Millis::from_secs(600);
+
+/// One radio.
+#[derive(Debug)]
+pub(crate) struct Radio {
+    pub(crate) view: RadioView,
+    /// Whether the household was told that it does not work.
+    degraded: bool,
+    /// Whether the household was told that it has too many devices.
+    pub(crate) overfull: bool,
+    /// When the inclusion or exclusion under way was last heard of.
+    heard: MonoTime,
+}
+
+/// What a radio's new state means to the household.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Nothing new.
+    Same,
+    /// It does not work any more: why.
+    Lost(String),
+    /// It does not work, as was known.
+    StillLost,
+    /// It works again.
+    Recovered,
+}
+
+impl Radio {
+    pub(crate) fn new(name: RadioName) -> Self {
+        Self {
+            view: RadioView {
+                name,
+                state: RadioState::Starting,
+                inclusion: InclusionProgress::default(),
+                exclusion: InclusionProgress::default(),
+            },
+            degraded: false,
+            overfull: false,
+            heard: MonoTime::default(),
+        }
+    }
+
+    /// Takes the radio's own word on its state.
+    pub(crate) fn turn(&mut self, state: RadioState) -> Turn {
+        let turn = match &state {
+            RadioState::Ready if self.degraded => {
+                self.degraded = false;
+                Turn::Recovered
+            }
+            RadioState::Starting | RadioState::Ready => Turn::Same,
+            RadioState::Failing { .. } | RadioState::Away { .. } if self.degraded => Turn::StillLost,
+            RadioState::Failing { reason } | RadioState::Away { reason } => {
+                self.degraded = true;
+                Turn::Lost(reason.clone())
+            }
+        };
+        if matches!(turn, Turn::Lost(_) | Turn::StillLost) {
+            self.fail_under_way(
+                "controller_failed",
+                "The radio stopped working meanwhile; when it is ready again, exclude the device and start anew.",
+            );
+        }
+        self.view.state = state;
+        turn
+    }
+
+    /// Whether the radio says that it works.
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self.view.state, RadioState::Ready)
+    }
+
+    /// Refuses when the radio says that it does not work.
+    pub(crate) fn check_works(&self) -> Result<(), Refusal> {
+        match &self.view.state {
+            RadioState::Starting | RadioState::Ready => Ok(()),
+            RadioState::Failing { reason } | RadioState::Away { reason } => Err(Refusal::RadioNotReady {
+                radio: self.view.name.clone(),
+                reason: reason.clone(),
+            }),
+        }
+    }
+
+    /// Refuses unless a new inclusion, exclusion or removal can begin.
+    pub(crate) fn check_free(&self) -> Result<(), Refusal> {
+        self.check_works()?;
+        if !self.is_ready() {
+            let reason = "it is still starting; try again in a few seconds".to_owned();
+            return Err(Refusal::RadioNotReady {
+                radio: self.view.name.clone(),
+                reason,
+            });
+        }
+        if self.under_way() {
+            return Err(Refusal::Busy("an inclusion or exclusion on this radio"));
+        }
+        Ok(())
+    }
+
+    /// Whether an inclusion or exclusion is under way.
+    pub(crate) fn under_way(&self) -> bool {
+        is_under_way(self.view.inclusion.state) || is_under_way(self.view.exclusion.state)
+    }
+
+    /// Whether an inclusion waits for a person's answer.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.view.inclusion.state == InclusionState::Asking
+    }
+
+    pub(crate) fn begin_inclusion(&mut self, now: MonoTime) {
+        self.view.inclusion = waiting();
+        self.heard = now;
+    }
+
+    pub(crate) fn begin_exclusion(&mut self, now: MonoTime) {
+        self.view.exclusion = waiting();
+        self.heard = now;
+    }
+
+    pub(crate) fn inclusion(&mut self, now: MonoTime, progress: InclusionProgress) {
+        self.view.inclusion = progress;
+        self.heard = now;
+    }
+
+    pub(crate) fn exclusion(&mut self, now: MonoTime, progress: InclusionProgress) {
+        self.view.exclusion = progress;
+        self.heard = now;
+    }
+
+    /// Ends what is under way as failed.
+    pub(crate) fn fail_under_way(&mut self, code: &str, detail: &str) {
+        for progress in [&mut self.view.inclusion, &mut self.view.exclusion] {
+            if is_under_way(progress.state) {
+                progress.state = InclusionState::Failed;
+                progress.question = None;
+                progress.error = Some(InclusionError {
+                    code: code.to_owned(),
+                    detail: detail.to_owned(),
+                });
+            }
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<MonoTime> {
+        self.under_way().then(|| self.heard + SILENCE_MAX)
+    }
+
+    pub(crate) fn tick(&mut self, now: MonoTime) {
+        if self.deadline().is_some_and(|deadline| deadline <= now) {
+            self.fail_under_way("timeout", "Nothing was heard of it for ten minutes; start anew.");
+        }
+    }
+}
+
+fn waiting() -> InclusionProgress {
+    InclusionProgress {
+        state: InclusionState::Waiting,
+        ..InclusionProgress::default()
+    }
+}
+
+fn is_under_way(state: InclusionState) -> bool {
+    match state {
+        InclusionState::Waiting
+        | InclusionState::Asking
+        | InclusionState::Securing
+        | InclusionState::Interviewing => true,
+        InclusionState::Idle | InclusionState::Done | InclusionState::Failed => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn away() -> RadioState {
+        RadioState::Away {
+            reason: "unplugged".into(),
+        }
+    }
+
+    fn failing() -> RadioState {
+        RadioState::Failing {
+            reason: "mute".into(),
+        }
+    }
+
+    #[test]
+    fn a_lost_radio_is_told_once_until_it_is_ready() {
+        let mut radio = Radio::new(RadioName::parse("zwave").unwrap());
+        let told: Vec<Turn> = [
+            RadioState::Ready,
+            away(),
+            failing(),
+            RadioState::Starting,
+            RadioState::Ready,
+            failing(),
+        ]
+        .into_iter()
+        .map(|state| radio.turn(state))
+        .collect();
+        let expected = vec![
+            Turn::Same,
+            Turn::Lost("unplugged".into()),
+            Turn::StillLost,
+            Turn::Same,
+            Turn::Recovered,
+            Turn::Lost("mute".into()),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn an_inclusion_ends_with_its_radio_or_its_silence() {
+        for lost in [true, false] {
+            let mut radio = Radio::new(RadioName::parse("zwave").unwrap());
+            assert!(radio.check_free().is_err(), "a starting radio includes nothing");
+            radio.turn(RadioState::Ready);
+            assert_eq!(radio.check_free(), Ok(()));
+            radio.begin_inclusion(MonoTime::from_micros(0));
+            assert_eq!(radio.check_free().unwrap_err().code(), "busy");
+            if lost {
+                radio.turn(away());
+            } else {
+                let deadline = radio.deadline().unwrap();
+                radio.tick(deadline - Millis(1));
+                assert!(radio.under_way());
+                radio.tick(deadline);
+            }
+            assert_eq!(radio.view.inclusion.state, InclusionState::Failed);
+            assert_eq!(radio.view.exclusion.state, InclusionState::Idle);
+            assert_eq!(radio.deadline(), None);
+        }
+    }
+}

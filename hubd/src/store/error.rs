@@ -1,0 +1,141 @@
+//! What can go wrong with the records: each sentence says what, where and what to do.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why the store could not be opened or could not do something.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// A file or folder could not be reached.
+    #[error(
+        "cannot {doing} {path} ({source}): check that the disk is mounted and belongs to the user that runs hubd"
+    )]
+    File {
+        /// What was tried.
+        doing: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Others than the owner could read or change it.
+    #[error(
+        "{path} is open to other users (mode {mode:03o}): make it private with `chmod {wanted:o} {path}`"
+    )]
+    Permissions {
+        /// Which file or folder.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// The mode that it should have.
+        wanted: u32,
+    },
+    /// Another hub has this folder.
+    #[error("{0} is in use by another hubd: stop it first, or give this one a data_dir of its own")]
+    InUse(PathBuf),
+    /// A newer hubd wrote it.
+    #[error(
+        "{path} was written by a newer hubd (format {found}, this one knows {known}); nothing was changed: \
+         install that version again, or restore a backup of this one"
+    )]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The newest format known here.
+        known: i64,
+    },
+    /// Some other program's file.
+    #[error("{0} is not a database of hubd; nothing was changed: move it away or name another data_dir")]
+    Foreign(PathBuf),
+    /// The file is damaged.
+    #[error(
+        "{path} is damaged ({detail}); nothing was changed: copy it away, then restore a backup with \
+         `hubd backup restore`, or start anew with an empty data_dir"
+    )]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// The identity file is not one.
+    #[error("{0} holds no age identity (a line AGE-SECRET-KEY-1...): restore it from your backup")]
+    Identity(PathBuf),
+    /// There are sealed records but no identity, or another one.
+    #[error(
+        "the records in {dir} are sealed to {wanted} but the identity here is {found}: restore identity.key, or the \
+         hubd-identity credential, from your backup"
+    )]
+    WrongIdentity {
+        /// The data folder.
+        dir: PathBuf,
+        /// The recipient that the records are sealed to.
+        wanted: String,
+        /// The recipient of the identity found.
+        found: String,
+    },
+    /// The identity is missing although there are sealed records.
+    #[error("{0} is missing although there are records sealed to it: restore it from your backup")]
+    NoIdentity(PathBuf),
+    /// A recovery recipient of the configuration is not one.
+    #[error("recovery recipient {0:?} is not an age X25519 recipient (age1...): correct the configuration")]
+    Recipient(String),
+    /// Sealing or opening a sealed record failed.
+    #[error("cannot {0}: it was altered, or sealed to another identity; restore it from a backup")]
+    Sealed(&'static str),
+    /// The system gave no randomness.
+    #[error("the system gives no random numbers; check /dev/urandom")]
+    Random,
+    /// The database refused.
+    #[error("cannot {doing}: {source}")]
+    Database {
+        /// What was tried.
+        doing: &'static str,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// A row that this program cannot read.
+    #[error("cannot read {what} from the database: {detail}; restore a backup with `hubd backup restore`")]
+    Row {
+        /// Which row.
+        what: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// It could not be written now.
+    #[error("the records cannot be written now: {0}")]
+    Failing(String),
+    /// A token has this name already.
+    #[error("there is a token named {0:?} already: choose another name, or remove that one first")]
+    NameTaken(String),
+    /// More tokens than are allowed.
+    #[error("there are too many tokens: remove those that are no longer used first")]
+    TooManyTokens,
+    /// Too much is waiting.
+    #[error("the store is busy; try again in a few seconds")]
+    Busy,
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// Wraps what SQLite said while `doing` something.
+    pub(crate) fn database(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> Self {
+        move |source| Self::Database { doing, source }
+    }
+
+    /// Wraps what the system said while `doing` something to a file.
+    pub(crate) fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::File {
+            doing,
+            path: path.into(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The database's formats, oldest first. A released step is frozen; a newer format than the last one here is refused.
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+/// Marks a file as hubd's own ("hubd" in ASCII).
+pub(crate) const APPLICATION_ID: i64 = 0x6875_6264;
+
+const STEPS: [&str; 1] = [include_str!("migrations/0001.sql")];
+
+/// The newest format known here.
+pub(crate) const NEWEST: i64 = 1;
+
+/// Brings the database to the newest format, all steps or none.
+pub(crate) fn migrate(db: &Connection, found: i64) -> rusqlite::Result<()> {
+    let done = usize::try_from(found).unwrap_or(0);
+    if done >= STEPS.len() {
+        return Ok(());
+    }
+    let step = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
+    for sql in STEPS.iter().skip(done) {
+        step.execute_batch(sql)?;
+    }
+    step.pragma_update(None, "application_id", APPLICATION_ID)?;
+    step.pragma_update(None, "user_version", NEWEST)?;
+    step.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sha2::{Digest, Sha256};
+
+    #[test]
+    fn the_newest_format_is_the_last_steps() {
+        assert_eq!(usize::try_from(NEWEST), Ok(STEPS.len()));
+    }
+
+    #[test]
+    fn released_steps_are_frozen() {
+        let frozen = ["07020adbc8bceff20c7dca1736730912c37fca5b624cca75eeb763f0bb2c091b"];
+        for (step, digest) in STEPS.iter().zip(frozen) {
+            let found: String = Sha256::digest(step.as_bytes())
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            assert_eq!(found, digest, "write a new migration instead");
+        }
+    }
+}

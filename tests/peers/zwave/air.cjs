@@ -1,0 +1,124 @@
+// The air between the mock's controller and its nodes: encapsulation of what a node says by itself, dead nodes, and a
+// log of every frame that costs a node battery.
+const cc = require("@zwave-js/cc");
+const { SecurityClass: SC, SecurityManager2 } = require("@zwave-js/core");
+const { createMockZWaveRequestFrame, MockZWaveFrameType } = require("@zwave-js/testing");
+const { isS2, raw } = require("./devices.cjs");
+const { now, keep } = require("./clock.cjs");
+
+// States of a SPAN in zwave-js' SecurityManager2.
+const SPAN_REMOTE_NONCE = 1, SPAN_READY = 3;
+const S2_CLASSES = [SC.S2_Unauthenticated, SC.S2_Authenticated, SC.S2_AccessControl];
+
+class Air {
+	constructor(controller) {
+		this.controller = controller;
+		this.dead = new Set();
+		/** Every frame that left for a node: [t, node], parsed or not. */
+		this.sent = [];
+		this.sessions = new Map();
+		const transmit = controller.sendToNode.bind(controller);
+		controller.sendToNode = (node, frame) => {
+			if (frame.type === MockZWaveFrameType.Request) keep(this.sent, [now(), node.id]);
+			// Three tries of about a second each, as a controller needs to give a node up.
+			if (this.dead.has(node.id)) return new Promise((resolve) => setTimeout(() => resolve(undefined), 1000));
+			if (typeof frame.payload === "function") frame = { ...frame, payload: this.lenient(frame.payload) };
+			return transmit(node, frame);
+		};
+	}
+
+	/** One command that the mock cannot parse ends its loop for good: the node hears nothing instead. */
+	lenient(parse) {
+		return async () => {
+			try {
+				return await parse();
+			} catch (error) {
+				console.error("mock could not parse a command:", error.message);
+				return new cc.CommandClass({ nodeId: this.controller.ownNodeId, ccId: 0 });
+			}
+		};
+	}
+
+	/** Gives a node what the mock leaves out. */
+	adopt(node) {
+		const transmit = node.sendToController.bind(node);
+		// User Credential reports leave the mock in the clear although the class is secure.
+		node.sendToController = async (frame) => {
+			const command = frame.payload;
+			const bare = frame.type === MockZWaveFrameType.Request && command instanceof cc.CommandClass;
+			if (bare && node.capabilities.securityClasses?.size && node.implementedCCs.get(command.ccId)?.secure) {
+				frame = { ...frame, payload: await this.encapsulate(node, command) };
+			}
+			return transmit(frame);
+		};
+	}
+
+	/** A node that is included from the start has every S2 key of the controller: leave it those that it was granted. */
+	async restrictKeys(node) {
+		if (!isS2(node) || !node.securityManagers.securityManager2) return;
+		const granted = await SecurityManager2.create();
+		for (const key of S2_CLASSES) {
+			const has = node.capabilities.securityClasses.has(key);
+			node.encodingContext.setSecurityClass(this.controller.ownNodeId, key, has);
+			node.encodingContext.setSecurityClass(node.id, key, has);
+			const pnk = this.controller.securityManagers.securityManager2.getKeysForSecurityClass(key)?.pnk;
+			if (has && pnk) await granted.setKey(key, pnk);
+		}
+		node.securityManagers.securityManager2 = granted;
+	}
+
+	/** A node that is about to join has no S2 key at all before it is given one. */
+	forgetKeys(node) {
+		node.securityManagers.securityManager2?.networkKeys.clear();
+		for (const key of S2_CLASSES) node.encodingContext.setSecurityClass(this.controller.ownNodeId, key, false);
+	}
+
+	/** Protects what a node says by itself: Supervision, then S2 with a fresh nonce where there is none, or S0. */
+	async encapsulate(node, command, supervise) {
+		const host = this.controller.ownNodeId;
+		if (supervise) {
+			const session = ((this.sessions.get(node.id) ?? 0) + 1) & 0x3f;
+			this.sessions.set(node.id, session);
+			command = cc.SupervisionCC.encapsulate(command, session);
+		}
+		if (isS2(node)) {
+			const span = node.securityManagers.securityManager2.getSPANState(host).type;
+			if (span !== SPAN_READY && span !== SPAN_REMOTE_NONCE) {
+				const isNonce = (payload) => payload instanceof cc.Security2CCNonceReport && payload.SOS;
+				await this.ask(node, new cc.Security2CCNonceGet({ nodeId: host }), isNonce);
+			}
+			return cc.Security2CC.encapsulate(command, node.id, node.securityManagers);
+		}
+		if (node.capabilities.securityClasses?.has(SC.S0_Legacy)) {
+			const isNonce = (payload) => payload instanceof cc.SecurityCCNonceReport;
+			const report = await this.ask(node, new cc.SecurityCCNonceGet({ nodeId: host }), isNonce);
+			const encapsulated = cc.SecurityCC.encapsulate(node.id, node.securityManagers.securityManager, command);
+			encapsulated.nonce = report.payload.nonce;
+			return encapsulated;
+		}
+		return command;
+	}
+
+	async ask(node, question, isAnswer) {
+		const answer = node.expectControllerFrame(
+			(frame) => frame.type === MockZWaveFrameType.Request && isAnswer(frame.payload),
+			{ timeout: 2000 },
+		);
+		await node.sendToController(createMockZWaveRequestFrame(question, { ackRequested: false }));
+		return answer;
+	}
+
+	/** A node says this by itself; resolves with the moment at which it left. */
+	async say(node, command, { plain = false, supervise = false } = {}) {
+		const frame = plain ? command : await this.encapsulate(node, command, supervise);
+		const t = now();
+		await node.sendToController(createMockZWaveRequestFrame(frame, { ackRequested: false }));
+		return t;
+	}
+
+	raw(ccId, command, bytes) {
+		return raw(this.controller, ccId, command, bytes);
+	}
+}
+
+module.exports = { Air };

@@ -1,0 +1,74 @@
+//! What the tests need beyond Rust, installed when it is missing: Node.js, the peers' packages, cargo's helpers.
+
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+
+use crate::step::{cargo, output, program, root, run, say};
+
+/// The oldest Node.js that the peers were tried with.
+const NODE_MAJOR_MIN: u32 = 20;
+
+/// Makes sure that `cargo NAME` works, installing its crate otherwise.
+///
+/// # Errors
+/// When it cannot be installed.
+pub(crate) fn cargo_helper(name: &str, package: &str) -> Result<()> {
+    if output(cargo().args([name, "--version"])).is_some() {
+        return Ok(());
+    }
+    say(&format!("    cargo {name} is missing: installing {package}"));
+    run(cargo().args(["install", "--locked", package]))
+        .with_context(|| format!("install it by hand: cargo install --locked {package}"))
+}
+
+/// Makes sure that Node.js and npm are there, installing Debian's where that is allowed.
+///
+/// # Errors
+/// When there is none that is new enough.
+pub(crate) fn node() -> Result<()> {
+    if node_major().is_none() || output(program("npm").arg("--version")).is_none() {
+        say("    Node.js or npm is missing: trying Debian's packages");
+        let is_root = output(program("id").arg("-u")).as_deref() == Some("0");
+        let (first, rest): (&str, &[&str]) = if is_root {
+            ("apt-get", &[])
+        } else {
+            ("sudo", &["-n", "apt-get"])
+        };
+        // A stale package index is refreshed on the way; the install below tells whether it worked.
+        let _ = run(program(first).args(rest).arg("update"));
+        run(program(first)
+            .args(rest)
+            .args(["install", "-y", "--no-install-recommends", "nodejs", "npm"]))
+        .context("install Node.js 20 or newer by hand: apt-get install nodejs npm")?;
+    }
+    match node_major() {
+        Some(major) if major >= NODE_MAJOR_MIN => Ok(()),
+        Some(major) => bail!("Node.js {major} is too old for the peers: {NODE_MAJOR_MIN} or newer is needed"),
+        None => bail!("`node` does not run: install Node.js {NODE_MAJOR_MIN} or newer"),
+    }
+}
+
+fn node_major() -> Option<u32> {
+    let version = output(program("node").arg("--version"))?;
+    version.trim_start_matches('v').split('.').next()?.parse().ok()
+}
+
+/// Installs the Z-Wave peers exactly as the lock file says, unless that was done already.
+///
+/// # Errors
+/// When npm fails.
+pub(crate) fn zwave_peers() -> Result<()> {
+    let folder = root().join("tests/peers/zwave");
+    let lock = fs::read_to_string(folder.join("package-lock.json")).context("no package-lock.json")?;
+    let stamp = folder.join("node_modules/.installed-from");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
+        say("    packages are as the lock file says");
+        return Ok(());
+    }
+    run(program("npm")
+        .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+        .current_dir(&folder))?;
+    fs::write(&stamp, lock)?;
+    Ok(())
+}
