@@ -6,9 +6,12 @@
 
 pub mod alarm;
 pub mod dongle;
+pub mod host;
+pub mod interview;
 pub mod io;
 pub mod link;
 pub mod lock;
+pub mod node;
 pub mod security;
 pub mod signal;
 pub mod transport_service;

@@ -133,24 +133,30 @@ fn user_slot(report: &Report, parameters: &[u8]) -> Option<CodeSlot> {
     CodeSlot::new(user)
 }
 
-/// Which credential it was: a User Credential report around its data. Report type and user come before the kind and
-/// the slot. Whatever else the lock sends there is not taken for a slot.
+/// Which credential it was, the first where several were asked for. The parameters are "credential usage data": the
+/// user in two bytes, how many credentials, then kind and slot of each. Early firmware leaves the count out; some
+/// send a Credential Report. Whatever else a lock sends is not taken for a slot.
 ///
-/// Spec: CC:0083.01.0C, Credential Report.
+/// Spec: CC:0083.01.0C, Credential Report. Source: the Silicon Labs User Credential implementation; a recorded report
+/// in zwave-js issue 8979.
 fn used(parameters: &[u8]) -> Via {
-    let [
-        class::USER_CREDENTIAL,
-        0x0C,
-        _report_type,
-        _,
-        _,
-        credential,
-        high,
-        low,
-        ..,
-    ] = parameters
-    else {
-        return Via::source(Source::Unknown);
+    let (credential, high, low) = match parameters {
+        [
+            class::USER_CREDENTIAL,
+            0x0C,
+            _report_type,
+            _,
+            _,
+            credential,
+            high,
+            low,
+            ..,
+        ] => (credential, high, low),
+        [_, _, count, credential, high, low, more @ ..] if more.len() + 3 == usize::from(*count) * 3 => {
+            (credential, high, low)
+        }
+        [_, _, credential, high, low] => (credential, high, low),
+        _ => return Via::source(Source::Unknown),
     };
     let source = match CredentialType::from_byte(*credential) {
         CredentialType::Pin | CredentialType::Password => Source::Keypad,
@@ -375,6 +381,14 @@ mod tests {
         let finger = [0x83, 0x0C, 0, 0, 9, 0x09, 0x01, 0x02, 0];
         let via = Via::slot(Source::Fingerprint, CodeSlot::new(0x0102));
         assert_eq!(said(0x24, &finger), moved(Unlocked, via));
+        // As a lock sent it: user 2 with the PIN in slot 1. Then the same without the count, then with a tag too.
+        for parameters in [
+            &[0x00, 0x02, 0x01, 0x01, 0x00, 0x01][..],
+            &[0x00, 0x02, 0x01, 0x00, 0x01],
+            &[0x00, 0x02, 0x02, 0x01, 0x00, 0x01, 0x03, 0x00, 0x07],
+        ] {
+            assert_eq!(said(0x24, parameters), keypad(Unlocked, 1), "{parameters:x?}");
+        }
         assert_eq!(said(0x23, &[0, 9]), by(Locked, Source::Unknown));
     }
 

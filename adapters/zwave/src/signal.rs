@@ -92,8 +92,8 @@ pub fn signals(command: &Command, traits: Traits) -> Vec<Signal> {
 
 /// A status of a report that says: nothing to report.
 const NOTHING_PENDING: u8 = 0xFE;
-/// An event without a number.
-pub(crate) const UNKNOWN_EVENT: u8 = 0xFE;
+/// An event that the standard has no number for; the maker's own part of the report may have one.
+const UNKNOWN_EVENT: u8 = 0xFE;
 
 fn notified(report: &Report, traits: Traits) -> Vec<Signal> {
     let Some(notification) = report
@@ -106,11 +106,14 @@ fn notified(report: &Report, traits: Traits) -> Vec<Signal> {
     if notification.status == NOTHING_PENDING && notification.event == 0 {
         return Vec::new();
     }
+    if notification.event == UNKNOWN_EVENT && report.alarm_type != 0 {
+        let said = legacy(report, traits);
+        if !said.is_empty() {
+            return said;
+        }
+    }
     match notification.notification_type {
         kind::SMOKE | kind::CO | kind::HEAT => alarm::notified(notification),
-        kind::ACCESS_CONTROL if notification.event == UNKNOWN_EVENT && report.alarm_type != 0 => {
-            legacy(report, traits)
-        }
         kind::ACCESS_CONTROL => lock::notified(report, notification),
         kind::HOME_SECURITY => home_security(notification.event, traits),
         kind::POWER_MANAGEMENT => power(notification.event),
@@ -120,7 +123,7 @@ fn notified(report: &Report, traits: Traits) -> Vec<Signal> {
     }
 }
 
-/// The makers' own alarm numbers of version 1, used only where the standard's part is absent or empty.
+/// The makers' own alarm numbers of version 1, used only where the standard's part is absent, empty or unknown.
 fn legacy(report: &Report, traits: Traits) -> Vec<Signal> {
     match traits {
         Traits::Lock(_) => lock::legacy(report.alarm_type, report.alarm_level),
@@ -295,6 +298,24 @@ mod tests {
         ] {
             assert_eq!(said(bytes, LOCK), vec![manual.clone()], "{bytes:x?}");
         }
+    }
+
+    #[test]
+    fn an_unknown_event_of_a_detector_is_told() {
+        let bytes = [0x71, 0x05, 0, 0, 0, 0xFF, 1, 0xFE, 0];
+        assert!(matches!(
+            said(&bytes, Traits::Alarm).as_slice(),
+            [Signal::Trouble(_)]
+        ));
+        let bytes = [0x71, 0x05, 1, 0xFF, 0, 0xFF, 1, 0xFE, 0];
+        assert_eq!(
+            said(&bytes, Traits::Alarm),
+            vec![Signal::Alarm(AlarmSignal::Raised(Hazard::Smoke))]
+        );
+        assert!(matches!(
+            said(&bytes, Traits::Other).as_slice(),
+            [Signal::Trouble(_)]
+        ));
     }
 
     #[test]

@@ -185,47 +185,39 @@ async fn read(body: Body) -> Result<Bytes, Problem> {
         })
 }
 
+/// First as JSON, then as what it should be: only then are all faults of the second kind told by their field.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        fault(&path, error.inner())
+    let json: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        Problem::bad_request(
+            "bad_json",
+            format!("the body is not valid JSON at line {line}, column {column}"),
+        )
     })?;
-    json.end().map_err(|error| fault(".", &error))?;
-    Ok(value)
+    // serde would take a list for a struct, too.
+    if !json.is_object() {
+        return Err(Problem::bad_request("bad_field", "expected a JSON object"));
+    }
+    serde_path_to_error::deserialize(json).map_err(|error| fault(&error.path().to_string(), error.inner()))
 }
 
 /// Says what is wrong without repeating what was sent: serde's own words quote the value.
 fn fault(path: &str, error: &serde_json::Error) -> Problem {
-    use serde_json::error::Category;
-    match error.classify() {
-        Category::Syntax | Category::Eof | Category::Io => {
-            let detail = format!(
-                "the body is not valid JSON at line {}, column {}",
-                error.line(),
-                error.column()
-            );
-            Problem::bad_request("bad_json", detail)
-        }
-        Category::Data => {
-            let words = error.to_string();
-            let place = if path == "." {
-                String::new()
-            } else {
-                format!("{path}: ")
-            };
-            if let Some(name) = words.strip_prefix("missing field ").and_then(quoted) {
-                return Problem::bad_request("missing_field", format!("{place}the field {name} is missing"));
-            }
-            if let Some(name) = words.strip_prefix("unknown field ").and_then(quoted) {
-                // An unknown field's path ends with its name already.
-                let known = expected(&words).map_or_else(String::new, |known| format!("; expected {known}"));
-                return Problem::bad_request("unknown_field", format!("unknown field {name}{known}"));
-            }
-            let known = expected(&words).unwrap_or("another value");
-            Problem::bad_request("bad_field", format!("{place}expected {known}"))
-        }
+    let words = error.to_string();
+    let place = if path == "." {
+        String::new()
+    } else {
+        format!("{path}: ")
+    };
+    if let Some(name) = words.strip_prefix("missing field ").and_then(quoted) {
+        return Problem::bad_request("missing_field", format!("{place}the field {name} is missing"));
     }
+    if let Some(name) = words.strip_prefix("unknown field ").and_then(quoted) {
+        let known = expected(&words).map_or_else(String::new, |known| format!("; expected {known}"));
+        return Problem::bad_request("unknown_field", format!("unknown field {name}{known}"));
+    }
+    let known = expected(&words).unwrap_or("another value");
+    Problem::bad_request("bad_field", format!("{place}expected {known}"))
 }
 
 fn quoted(words: &str) -> Option<String> {
@@ -236,7 +228,7 @@ fn quoted(words: &str) -> Option<String> {
 /// The fixed part of serde's sentence, after the value.
 fn expected(words: &str) -> Option<&str> {
     let (_, known) = words.rsplit_once(", expected ")?;
-    Some(known.rsplit_once(" at line ").map_or(known, |(known, _)| known))
+    Some(known)
 }
 
 /// A secret text in a request body.

@@ -154,16 +154,8 @@ impl ProgressDto {
     fn new(engine: &Engine, radio: &RadioName, progress: InclusionProgress) -> Self {
         let device = progress.device.map(|(address, kind)| {
             let id = match kind {
-                DeviceKind::Lock => engine
-                    .locks()
-                    .into_iter()
-                    .find(|lock| lock.radio == *radio && lock.address == address)
-                    .map(|lock| lock.id.into()),
-                DeviceKind::Alarm => engine
-                    .alarms()
-                    .into_iter()
-                    .find(|alarm| alarm.radio == *radio && alarm.address == address)
-                    .map(|alarm| alarm.id.into()),
+                DeviceKind::Lock => engine.lock_at(radio, &address).map(Into::into),
+                DeviceKind::Alarm => engine.alarm_at(radio, &address).map(Into::into),
                 DeviceKind::Other => None,
             };
             DeviceDto {

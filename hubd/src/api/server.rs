@@ -11,12 +11,17 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use thiserror::Error;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{Patient, Peer, Place, Places};
 use super::{Api, Limits};
+
+/// How much the system keeps on its way to one client.
+const SEND_BYTES_MAX: u32 = 128 * 1024;
+/// How many new connections may wait to be taken.
+const BACKLOG: u32 = 128;
 
 /// Why the server cannot listen.
 #[derive(Debug, Error)]
@@ -27,12 +32,25 @@ pub struct ListenError {
     source: io::Error,
 }
 
-/// Takes the address.
+/// Takes the address. Call it on a runtime.
 ///
 /// # Errors
 /// When it is taken, not this machine's, or not allowed.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    TcpListener::bind(address).await.map_err(|source| {
+pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    let listen = || -> io::Result<TcpListener> {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        // A restart does not wait for the connections of the hub before it to be forgotten.
+        socket.set_reuseaddr(true)?;
+        // Connections take this over: the system holds no more than this for a client that reads slowly.
+        socket.set_send_buffer_size(SEND_BYTES_MAX)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|source| {
         let advice = match source.kind() {
             io::ErrorKind::AddrInUse => {
                 "another program, perhaps another hubd, listens there; stop it or change http.listen"

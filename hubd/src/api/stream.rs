@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -26,6 +27,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::Api;
+use super::auth::Caller;
 use super::events::{EventDto, is_about, subjects};
 use super::extract::{Params, bad_parameter};
 use super::problem::Problem;
@@ -47,11 +49,12 @@ const HEARTBEAT: &[u8] = b":\n\n";
     ("alarm" = Option<String>, Query, description = "Only of this detector."),
     ("person" = Option<String>, Query, description = "Only of this person."),
     ("kind" = Option<String>, Query, description = "Only of this kind.")), responses(
-    (status = 200, description = "The stream; a line `:` shows every 15 seconds that it lives.", body = String,
+    (status = 200, description = "The stream; a line `:` shows every 15 seconds that it lives. It ends when its token is removed.", body = String,
         content_type = "text/event-stream"),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn stream(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     mut params: Params,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -82,6 +85,7 @@ pub(super) async fn stream(
         last,
         ready: VecDeque::new(),
         greeted: false,
+        token: caller.token,
         beat,
         api,
         _permit: permit,
@@ -131,6 +135,8 @@ struct Follower {
     last: u64,
     ready: VecDeque<StoredEntry>,
     greeted: bool,
+    /// The id of the token that opened it.
+    token: String,
     beat: Interval,
     _permit: OwnedSemaphorePermit,
 }
@@ -153,8 +159,13 @@ impl Follower {
             let received = tokio::select! {
                 biased;
                 () = self.api.stopping().cancelled() => return None,
+                _ = self.beat.tick() => {
+                    if self.is_removed() {
+                        return None;
+                    }
+                    return Some(Bytes::from_static(HEARTBEAT));
+                }
                 received = self.live.recv() => received,
-                _ = self.beat.tick() => return Some(Bytes::from_static(HEARTBEAT)),
             };
             match received {
                 Ok(entry) => {
@@ -166,6 +177,15 @@ impl Follower {
                 Err(RecvError::Closed) => return None,
             }
         }
+    }
+
+    /// Whether the token that opened this stream was removed meanwhile.
+    fn is_removed(&self) -> bool {
+        // When the tokens cannot be read, nobody is cut off for that.
+        self.api
+            .store()
+            .tokens()
+            .is_ok_and(|known| known.iter().all(|token| token.id != self.token))
     }
 
     /// A live entry, unless it was had from the store already or is not wanted.

@@ -9,10 +9,17 @@ use crate::config::{Config, ConfigError, DEFAULT_PATH};
 
 /// Checks it; whether it is right.
 pub(super) fn check_config(place: &Place, answer: AnswerForm, out: &mut dyn Write) -> io::Result<bool> {
-    let file = place.config.as_ref().map_or_else(|| DEFAULT_PATH.to_owned(), |path| path.display().to_string());
+    let file = place
+        .config
+        .as_ref()
+        .map_or_else(|| DEFAULT_PATH.to_owned(), |path| path.display().to_string());
     match place.load() {
         Ok(config) if answer.json => {
-            writeln!(out, "{}", json!({ "ok": true, "file": file, "radios": config.radios.len() }))?;
+            writeln!(
+                out,
+                "{}",
+                json!({ "ok": true, "file": file, "radios": config.radios.len() })
+            )?;
             Ok(true)
         }
         Ok(config) => {
@@ -38,7 +45,11 @@ fn summary(config: &Config) -> String {
             format!("radio {}", names.join(", "))
         }
     };
-    format!("data in {}, HTTP on {}, {radios}", config.data_dir.display(), config.http.listen)
+    format!(
+        "data in {}, HTTP on {}, {radios}",
+        config.data_dir.display(),
+        config.http.listen
+    )
 }
 
 fn fault(error: &ConfigError) -> serde_json::Value {
@@ -47,7 +58,9 @@ fn fault(error: &ConfigError) -> serde_json::Value {
         ConfigError::Missing { key, allowed, .. } | ConfigError::BadValue { key, allowed, .. } => {
             (Some(key), Some(allowed))
         }
-        ConfigError::Unreadable { .. } | ConfigError::Syntax { .. } | ConfigError::Environment { .. } => (None, None),
+        ConfigError::Unreadable { .. } | ConfigError::Syntax { .. } | ConfigError::Environment { .. } => {
+            (None, None)
+        }
     };
     json!({ "ok": false, "error": error.to_string(), "key": key, "allowed": allowed })
 }

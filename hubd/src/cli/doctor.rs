@@ -42,17 +42,32 @@ struct Finding {
 
 impl Finding {
     fn good(what: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { what: what.into(), verdict: Verdict::Good, detail: detail.into(), advice: None }
+        Self {
+            what: what.into(),
+            verdict: Verdict::Good,
+            detail: detail.into(),
+            advice: None,
+        }
     }
 
     fn attention(what: impl Into<String>, detail: impl Into<String>, advice: impl Into<String>) -> Self {
         let advice = Some(advice.into());
-        Self { what: what.into(), verdict: Verdict::Attention, detail: detail.into(), advice }
+        Self {
+            what: what.into(),
+            verdict: Verdict::Attention,
+            detail: detail.into(),
+            advice,
+        }
     }
 
     fn bad(what: impl Into<String>, detail: impl Into<String>, advice: impl Into<String>) -> Self {
         let advice = Some(advice.into());
-        Self { what: what.into(), verdict: Verdict::Bad, detail: detail.into(), advice }
+        Self {
+            what: what.into(),
+            verdict: Verdict::Bad,
+            detail: detail.into(),
+            advice,
+        }
     }
 }
 
@@ -73,11 +88,18 @@ pub(super) fn doctor(place: &Place, answer: AnswerForm, out: &mut dyn Write) -> 
             findings.extend(config.radios.iter().map(port));
             findings
         }
-        Err(error) => vec![Finding::bad("configuration", error.to_string(), "correct it, then ask again")],
+        Err(error) => vec![Finding::bad(
+            "configuration",
+            error.to_string(),
+            "correct it, then ask again",
+        )],
     };
     let good = findings.iter().all(|finding| finding.verdict != Verdict::Bad);
     if answer.json {
-        serde_json::to_writer(&mut *out, &serde_json::json!({ "ok": good, "findings": findings }))?;
+        serde_json::to_writer(
+            &mut *out,
+            &serde_json::json!({ "ok": good, "findings": findings }),
+        )?;
         writeln!(out)?;
         return Ok(good);
     }
@@ -97,9 +119,14 @@ pub(super) fn doctor(place: &Place, answer: AnswerForm, out: &mut dyn Write) -> 
 
 /// Whether a hub holds this folder now.
 fn is_running(dir: &Path) -> bool {
-    let Ok(file) = OpenOptions::new().read(true).open(dir.join("hubd.lock")) else { return false };
+    let Ok(file) = OpenOptions::new().read(true).open(dir.join("hubd.lock")) else {
+        return false;
+    };
     // Given back when `file` is dropped, a moment later.
-    matches!(flock(&file, FlockOperation::NonBlockingLockShared), Err(rustix::io::Errno::WOULDBLOCK))
+    matches!(
+        flock(&file, FlockOperation::NonBlockingLockShared),
+        Err(rustix::io::Errno::WOULDBLOCK)
+    )
 }
 
 fn data_dir(dir: &Path) -> Vec<Finding> {
@@ -107,26 +134,49 @@ fn data_dir(dir: &Path) -> Vec<Finding> {
     let what = "data folder";
     let folder = match dir.metadata() {
         Ok(folder) if folder.is_dir() => folder,
-        Ok(_) => return vec![Finding::bad(what, format!("{shown} is no folder"), "change data_dir")],
+        Ok(_) => {
+            return vec![Finding::bad(
+                what,
+                format!("{shown} is no folder"),
+                "change data_dir",
+            )];
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let advice = "it is made at the first start; its parent has to exist and let the hub's user write";
-            return vec![Finding::attention(what, format!("{shown} does not exist yet"), advice)];
+            let advice =
+                "it is made at the first start; its parent has to exist and let the hub's user write";
+            return vec![Finding::attention(
+                what,
+                format!("{shown} does not exist yet"),
+                advice,
+            )];
         }
         Err(error) => {
             let advice = "run this as the user that runs the hub";
-            return vec![Finding::bad(what, format!("{shown} cannot be looked at ({error})"), advice)];
+            return vec![Finding::bad(
+                what,
+                format!("{shown} cannot be looked at ({error})"),
+                advice,
+            )];
         }
     };
     let mut findings = Vec::new();
     let me = rustix::process::geteuid().as_raw();
     findings.push(if folder.uid() != me {
         let detail = format!("{shown} belongs to user {} and this is user {me}", folder.uid());
-        Finding::attention(what, detail, "run this as the user that runs the hub, or give the folder to it")
+        Finding::attention(
+            what,
+            detail,
+            "run this as the user that runs the hub, or give the folder to it",
+        )
     } else if folder.mode() & 0o022 != 0 {
         let detail = format!("others may write to {shown} (mode {:03o})", folder.mode() & 0o777);
         Finding::bad(what, detail, format!("chmod 700 {shown}"))
     } else if access(dir, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
-        Finding::bad(what, format!("{shown} cannot be written to"), "see that its disk is mounted for writing")
+        Finding::bad(
+            what,
+            format!("{shown} cannot be written to"),
+            "see that its disk is mounted for writing",
+        )
     } else {
         Finding::good(what, format!("{shown} is this user's and private"))
     });
@@ -135,16 +185,22 @@ fn data_dir(dir: &Path) -> Vec<Finding> {
             let free = disk.f_bavail.saturating_mul(disk.f_frsize);
             let detail = format!("{} MiB are free", free / (1024 * 1024));
             if free < FREE_BYTES_MIN {
-                Finding::bad("disk", detail, "make room: records may not fit; doors go on working")
+                Finding::bad(
+                    "disk",
+                    detail,
+                    "make room: records may not fit; doors go on working",
+                )
             } else if free < FREE_BYTES_GOOD {
                 Finding::attention("disk", detail, "make room before it is full")
             } else {
                 Finding::good("disk", detail)
             }
         }
-        Err(error) => {
-            Finding::attention("disk", format!("its space cannot be read ({error})"), "look at it with df")
-        }
+        Err(error) => Finding::attention(
+            "disk",
+            format!("its space cannot be read ({error})"),
+            "look at it with df",
+        ),
     });
     findings
 }
@@ -159,7 +215,11 @@ fn keys(config: &Config) -> Finding {
     }
     match path.metadata() {
         Ok(file) if file.mode() & 0o077 != 0 => {
-            let detail = format!("others may read {} (mode {:03o})", path.display(), file.mode() & 0o777);
+            let detail = format!(
+                "others may read {} (mode {:03o})",
+                path.display(),
+                file.mode() & 0o777
+            );
             Finding::bad(what, detail, format!("chmod 600 {}", path.display()))
         }
         Ok(_) => recovery(config, "the hub's identity is there and private"),
@@ -167,24 +227,40 @@ fn keys(config: &Config) -> Finding {
             let database = config.data_dir.join("hubd.db").exists();
             if database {
                 let advice = "restore identity.key from your backup: without it the records stay sealed";
-                Finding::bad(what, "the hub's identity is missing though there are records", advice)
+                Finding::bad(
+                    what,
+                    "the hub's identity is missing though there are records",
+                    advice,
+                )
             } else {
                 recovery(config, "the hub's identity is made at the first start")
             }
         }
         Err(error) => {
             let advice = "run this as the user that runs the hub";
-            Finding::attention(what, format!("{} cannot be looked at ({error})", path.display()), advice)
+            Finding::attention(
+                what,
+                format!("{} cannot be looked at ({error})", path.display()),
+                advice,
+            )
         }
     }
 }
 
 fn recovery(config: &Config, detail: &str) -> Finding {
     if config.vault.recovery_recipients.is_empty() {
-        let advice = "make a key with age-keygen, keep it on paper, and add its age1… to vault.recovery_recipients";
-        Finding::attention("keys", format!("{detail}, but if the disk dies nothing sealed can be read"), advice)
+        let advice =
+            "make a key with age-keygen, keep it on paper, and add its age1… to vault.recovery_recipients";
+        Finding::attention(
+            "keys",
+            format!("{detail}, but if the disk dies nothing sealed can be read"),
+            advice,
+        )
     } else {
-        Finding::good("keys", format!("{detail}; {} can recover", config.vault.recovery_recipients.len()))
+        Finding::good(
+            "keys",
+            format!("{detail}; {} can recover", config.vault.recovery_recipients.len()),
+        )
     }
 }
 
@@ -192,8 +268,13 @@ fn clock() -> Finding {
     if Clock::system().now().wall.is_synced() {
         return Finding::good("clock", "it is set by the time service");
     }
-    let advice = "see that systemd-timesyncd runs and reaches a time server (timedatectl); life safety works without";
-    Finding::attention("clock", "nobody vouches for the date, so nothing that depends on it is granted", advice)
+    let advice =
+        "see that systemd-timesyncd runs and reaches a time server (timedatectl); life safety works without";
+    Finding::attention(
+        "clock",
+        "nobody vouches for the date, so nothing that depends on it is granted",
+        advice,
+    )
 }
 
 fn http(config: &Config, running: bool) -> Finding {
@@ -204,12 +285,16 @@ fn http(config: &Config, running: bool) -> Finding {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse && running => {
             Finding::good(what, format!("the hub runs and listens on {address}"))
         }
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            Finding::bad(what, format!("another program listens on {address}"), "stop it, or change http.listen")
-        }
-        Err(error) => {
-            Finding::bad(what, format!("the hub cannot listen on {address} ({error})"), "change http.listen")
-        }
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Finding::bad(
+            what,
+            format!("another program listens on {address}"),
+            "stop it, or change http.listen",
+        ),
+        Err(error) => Finding::bad(
+            what,
+            format!("the hub cannot listen on {address} ({error})"),
+            "change http.listen",
+        ),
     }
 }
 
@@ -234,7 +319,11 @@ fn port(radio: &RadioConfig) -> Finding {
             let advice = "plug the dongle in; `ls /dev/serial/by-id/` shows what is there";
             Finding::bad(what, format!("{port} is not there"), advice)
         }
-        Err(error) => Finding::bad(what, format!("{port} cannot be looked at ({error})"), "check the path"),
+        Err(error) => Finding::bad(
+            what,
+            format!("{port} cannot be looked at ({error})"),
+            "check the path",
+        ),
         Ok(file) if !file.file_type().is_char_device() => {
             let advice = "give the dongle's path under /dev/serial/by-id/";
             Finding::bad(what, format!("{port} is no serial port"), advice)
@@ -244,7 +333,8 @@ fn port(radio: &RadioConfig) -> Finding {
             Finding::bad(what, format!("this user may not use {port}"), advice)
         }
         Ok(_) if !port.contains("/by-id/") => {
-            let advice = "give its path under /dev/serial/by-id/, which stays the same when dongles are replugged";
+            let advice =
+                "give its path under /dev/serial/by-id/, which stays the same when dongles are replugged";
             Finding::attention(what, format!("{port} is there"), advice)
         }
         Ok(_) => Finding::good(what, format!("{port} is there and this user may use it")),
@@ -258,7 +348,11 @@ mod tests {
 
     fn radio(port: &str) -> RadioConfig {
         let kind = crate::config::RadioKind::Zwave;
-        RadioConfig { name: RadioName::parse("zwave").unwrap(), kind, port: port.to_owned() }
+        RadioConfig {
+            name: RadioName::parse("zwave").unwrap(),
+            kind,
+            port: port.to_owned(),
+        }
     }
 
     #[test]
@@ -282,9 +376,16 @@ mod tests {
     fn a_folder_that_others_may_write_to_is_bad() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
-        assert!(data_dir(dir.path()).iter().all(|finding| finding.verdict != Verdict::Bad));
+        assert!(
+            data_dir(dir.path())
+                .iter()
+                .all(|finding| finding.verdict != Verdict::Bad)
+        );
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-        assert_eq!(data_dir(dir.path()).first().map(|finding| finding.verdict), Some(Verdict::Bad));
+        assert_eq!(
+            data_dir(dir.path()).first().map(|finding| finding.verdict),
+            Some(Verdict::Bad)
+        );
         assert!(!is_running(dir.path()));
     }
 }

@@ -24,16 +24,21 @@ pub(super) fn import(
     input: impl Read,
     out: &mut dyn Write,
 ) -> Result<(), Fault> {
-    let radio = config.radios.iter().find(|radio| radio.name.as_str() == name).ok_or_else(|| {
-        format!("there is no radio {name}; radios are named in the configuration")
-    })?;
+    let radio = config
+        .radios
+        .iter()
+        .find(|radio| radio.name.as_str() == name)
+        .ok_or_else(|| format!("there is no radio {name}; radios are named in the configuration"))?;
     let RadioKind::Zwave = radio.kind;
     let mut text = Zeroizing::new(String::new());
     input.take(INPUT_BYTES_MAX).read_to_string(&mut text)?;
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *seed).map_err(|_| StoreError::Random)?;
     let keys = NetworkKeys::from_zwave_js_json(&text, &mut ChaCha20Rng::from_seed(*seed))?;
-    let (store, _opened) = Store::open(&config.data_dir, &store_options(&config.vault.recovery_recipients))?;
+    let (store, _opened) = Store::open(
+        &config.data_dir,
+        &store_options(&config.vault.recovery_recipients),
+    )?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
         if !replace && store.secret(&radio.name, KEYS_SECRET).await?.is_some() {
@@ -44,6 +49,10 @@ pub(super) fn import(
         store.put_secret(&radio.name, KEYS_SECRET, keys.to_bytes()).await?;
         Ok(store.close().await?)
     })?;
-    writeln!(out, "The keys of radio {name} are sealed in {}.", config.data_dir.display())?;
+    writeln!(
+        out,
+        "The keys of radio {name} are sealed in {}.",
+        config.data_dir.display()
+    )?;
     Ok(())
 }

@@ -57,7 +57,9 @@ enum Command {
     #[command(subcommand)]
     Radio(Radio),
     /// Print the OpenAPI document of the HTTP API
-    #[command(after_help = "Example, to commit it again after a change of the API:\n  hubd openapi > docs/openapi.json")]
+    #[command(
+        after_help = "Example, to commit it again after a change of the API:\n  hubd openapi > docs/openapi.json"
+    )]
     Openapi,
 }
 
@@ -135,8 +137,10 @@ enum Token {
 #[derive(Debug, Subcommand)]
 enum Radio {
     /// Take over the network keys of a Z-Wave JS installation, as JSON on standard input
-    #[command(after_help = "Example:\n  jq .zwave.securityKeys settings.json | hubd radio import-keys zwave\n\n\
-        The hub must not run meanwhile. Keys that are there already are only replaced with --replace.")]
+    #[command(
+        after_help = "Example:\n  jq .zwave.securityKeys settings.json | hubd radio import-keys zwave\n\n\
+        The hub must not run meanwhile. Keys that are there already are only replaced with --replace."
+    )]
     ImportKeys {
         /// The radio's name in the configuration
         name: String,
@@ -159,8 +163,8 @@ struct Place {
 impl Place {
     fn load(&self) -> Result<Config, ConfigError> {
         // Names and values that are not text cannot be hubd's.
-        let environment =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Config::load(self.config.as_deref(), environment)
     }
 }
@@ -213,7 +217,9 @@ pub fn main() -> ExitCode {
 }
 
 fn is_broken_pipe(fault: &(dyn std::error::Error + 'static)) -> bool {
-    fault.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    fault
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Does it; whether it went well.
@@ -224,19 +230,36 @@ fn answer(command: Command, out: &mut dyn Write) -> Result<bool, Fault> {
         Command::Doctor { place, answer } => Ok(doctor::doctor(&place, answer, out)?),
         Command::Journal(Journal::Verify { folder, deep, answer }) => {
             let options = store_options(&[]);
-            let form = if answer.json { VerifyFormat::Json } else { VerifyFormat::Text };
-            Ok(journal::verify(&folder.find()?, deep.then_some(&options), form, crate::clock::mono, out)?)
+            let form = if answer.json {
+                VerifyFormat::Json
+            } else {
+                VerifyFormat::Text
+            };
+            Ok(journal::verify(
+                &folder.find()?,
+                deep.then_some(&options),
+                form,
+                crate::clock::mono,
+                out,
+            )?)
         }
-        Command::Journal(Journal::Export { folder, format, output }) => {
+        Command::Journal(Journal::Export {
+            folder,
+            format,
+            output,
+        }) => {
             let form = match format {
                 Export::Jsonl => ExportFormat::JsonLines,
                 Export::Csv => ExportFormat::Csv,
             };
             export(&folder.find()?, form, output.as_deref(), out).map(|()| true)
         }
-        Command::Token(Token::Create { name, scope, place, answer }) => {
-            token::create(&place.load()?, &name, scope, answer, out).map(|()| true)
-        }
+        Command::Token(Token::Create {
+            name,
+            scope,
+            place,
+            answer,
+        }) => token::create(&place.load()?, &name, scope, answer, out).map(|()| true),
         Command::Token(Token::List { place, answer }) => {
             token::list(&place.load()?, answer, out).map(|()| true)
         }
@@ -261,7 +284,10 @@ fn export(dir: &Path, form: ExportFormat, output: Option<&Path>, out: &mut dyn W
     };
     // A new file: an export never overwrites what somebody kept.
     let file = File::create_new(path).map_err(|error| {
-        format!("{} cannot be written ({error}); name another file with --output", path.display())
+        format!(
+            "{} cannot be written ({error}); name another file with --output",
+            path.display()
+        )
     })?;
     let count = journal::export(dir, &options, form, &mut BufWriter::new(&file))?;
     file.sync_all()?;

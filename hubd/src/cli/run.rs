@@ -39,9 +39,12 @@ pub(super) fn runtime() -> io::Result<tokio::runtime::Runtime> {
 /// A hub with this configuration, until `stop` is cancelled.
 async fn house(config: Config, stop: CancellationToken) -> Result<(), Fault> {
     // First what can be refused without touching anything.
-    let listener = api::server::listen(config.http.listen).await?;
+    let listener = api::server::listen(config.http.listen)?;
     let address = listener.local_addr()?;
-    let (store, opened) = Store::open(&config.data_dir, &store_options(&config.vault.recovery_recipients))?;
+    let (store, opened) = Store::open(
+        &config.data_dir,
+        &store_options(&config.vault.recovery_recipients),
+    )?;
     let stop_radios = CancellationToken::new();
     let mut links = Vec::new();
     for radio in &config.radios {
@@ -55,9 +58,18 @@ async fn house(config: Config, stop: CancellationToken) -> Result<(), Fault> {
     }
 
     let (hub, from_handles) = Hub::new();
-    let limits = Limits { behind_proxy: config.http.behind_proxy, ..Limits::default() };
+    let limits = Limits {
+        behind_proxy: config.http.behind_proxy,
+        ..Limits::default()
+    };
     let serving = CancellationToken::new();
-    let api = Api::new(hub.clone(), store.clone(), clock::unix_millis, limits, serving.clone());
+    let api = Api::new(
+        hub.clone(),
+        store.clone(),
+        clock::unix_millis,
+        limits,
+        serving.clone(),
+    );
     let server = tokio::spawn(api::server::serve(listener, api));
     tracing::info!(%address, data_dir = %config.data_dir.display(), radios = config.radios.len(), "the hub runs");
     let stop_loop = CancellationToken::new();

@@ -38,11 +38,19 @@ pub(super) fn create(
     store::create_token_beside(&config.data_dir, &row)?;
     let text = token.text.expose();
     if answer.json {
-        writeln!(out, "{}", json!({ "id": row.id, "name": name, "scope": scope.as_str(), "token": text }))?;
+        writeln!(
+            out,
+            "{}",
+            json!({ "id": row.id, "name": name, "scope": scope.as_str(), "token": text })
+        )?;
     } else {
         writeln!(out, "{text}")?;
         // People see the note, a pipe gets the token alone.
-        writeln!(std::io::stderr(), "This is the only time that the token is shown. Its id is {}.", row.id)?;
+        writeln!(
+            std::io::stderr(),
+            "This is the only time that the token is shown. Its id is {}.",
+            row.id
+        )?;
     }
     Ok(())
 }
@@ -57,17 +65,34 @@ pub(super) fn list(config: &Config, answer: AnswerForm, out: &mut dyn Write) -> 
         return Ok(());
     }
     if rows.is_empty() {
-        writeln!(out, "There is no token. Make one with `hubd token create --name NAME --scope SCOPE`.")?;
+        writeln!(
+            out,
+            "There is no token. Make one with `hubd token create --name NAME --scope SCOPE`."
+        )?;
     }
     for row in rows {
-        let used = row.last_used.map_or_else(|| "never used".to_owned(), |at| format!("last used {}", time(at)));
-        writeln!(out, "{}  {:7}  {}  (made {}, {used})", row.id, row.scope, row.name, time(row.created_at))?;
+        let used = row
+            .last_used
+            .map_or_else(|| "never used".to_owned(), |at| format!("last used {}", time(at)));
+        writeln!(
+            out,
+            "{}  {:7}  {}  (made {}, {used})",
+            row.id,
+            row.scope,
+            row.name,
+            time(row.created_at)
+        )?;
     }
     Ok(())
 }
 
 /// Removes a token.
-pub(super) fn remove(config: &Config, id: &str, answer: AnswerForm, out: &mut dyn Write) -> Result<(), Fault> {
+pub(super) fn remove(
+    config: &Config,
+    id: &str,
+    answer: AnswerForm,
+    out: &mut dyn Write,
+) -> Result<(), Fault> {
     prepare(config)?;
     let Some(row) = store::remove_token_beside(&config.data_dir, id)? else {
         return Err(format!("there is no token {id}; `hubd token list` shows their ids").into());
@@ -75,7 +100,11 @@ pub(super) fn remove(config: &Config, id: &str, answer: AnswerForm, out: &mut dy
     if answer.json {
         writeln!(out, "{}", shape(&row))?;
     } else {
-        writeln!(out, "Token {} ({}) is removed; nothing it opened stays open.", row.id, row.name)?;
+        writeln!(
+            out,
+            "Token {} ({}) is removed: the next request with it is refused, its event streams end within 15 seconds.",
+            row.id, row.name
+        )?;
     }
     Ok(())
 }
