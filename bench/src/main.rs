@@ -1,1 +1,43 @@
-fn main() {}
+//! Benchmarks: side by side with the peer on the same mock in one run, and the figures that must stay flat.
+//!
+//! Each writes its own section of `docs/benchmarks.md`; `cargo xtask bench NAME` builds what they need.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a JSON value answers an unknown key with null and never panics"
+)]
+
+mod document;
+mod journal;
+mod peer;
+mod probe;
+mod stats;
+mod websocket;
+mod zwave;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+#[expect(clippy::print_stderr, reason = "this is a command line tool")]
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["zwave"] => zwave::run(200, 3),
+        ["zwave", samples] => zwave::run(samples.parse()?, 3),
+        ["journal"] => journal::run(1_000_000),
+        ["journal", entries] => journal::run(entries.parse()?),
+        _ => bail!("usage: hubd-bench zwave [SAMPLES] | journal [ENTRIES]"),
+    }
+}

@@ -50,7 +50,7 @@ impl Home {
         let mock = Mock::start(options)?;
         let hub = Hub::new(&HubOptions {
             radio: mock.url(),
-            ..HubOptions::default()
+            extra: "[log]\nlevel = \"trace\"\n".to_owned(),
         })?;
         hub.import_keys()?;
         let mut home = Self { mock, hub };

@@ -244,20 +244,25 @@ impl Hub {
         self.wait_answer(Deadline::seconds(60))
     }
 
+    /// Makes the token of scope `manage` that [`Self::client`] uses, unless there is one.
+    ///
+    /// # Errors
+    /// As [`Self::create_token`].
+    pub fn create_token_once(&mut self) -> Result<()> {
+        if self.token.is_none() {
+            self.token = Some(self.create_token("peers", "manage")?);
+        }
+        Ok(())
+    }
+
     /// Starts the daemon without waiting.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn launch(&mut self) -> Result<()> {
-        if self.token.is_none() {
-            self.token = Some(self.create_token("peers", "manage")?);
-        }
+        self.create_token_once()?;
         let mut command = Command::new(binary()?);
-        command
-            .arg("run")
-            .arg("--config")
-            .arg(self.config())
-            .env("RUST_LOG", "hubd=debug,hubd_zwave=trace");
+        command.arg("run").arg("--config").arg(self.config());
         self.process = Some(Process::start(&mut command)?);
         Ok(())
     }

@@ -189,11 +189,13 @@ function operations({ controller, wire, air, home }) {
 		},
 
 		// --- evidence
-		/** Application commands as nodes decrypted them, frames on the serial wire ([t, function, length]) and frames that
-		 * left for a node ([t, node]). Times are CLOCK_MONOTONIC milliseconds. */
+		/** Application commands as nodes decrypted them; frames on the serial wire from the host, to it, and acknowledged by it
+		 * ([t, function, length]); frames that left for a node ([t, node]). Times are CLOCK_MONOTONIC milliseconds. */
 		stamps({ clear }) {
-			const all = { received: home.received.slice(), serialIn: wire.log.in.slice(), serialOut: wire.log.out.slice(), air: air.sent.slice() };
-			if (clear) for (const list of [home.received, wire.log.in, wire.log.out, air.sent]) list.length = 0;
+			const { in: serialIn, out: serialOut, acknowledged } = wire.log;
+			const lists = { received: home.received, serialIn, serialOut, acknowledged, air: air.sent };
+			const all = Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, list.slice()]));
+			if (clear) for (const list of Object.values(lists)) list.length = 0;
 			return all;
 		},
 		/** Answers when nothing has been said on the serial wire for so long. */
