@@ -141,6 +141,8 @@ impl Peer {
     /// # Errors
     /// When it does not end.
     pub(crate) fn stop(mut self) -> Result<()> {
+        // It waits for its clients to leave.
+        self.socket.close();
         self.process.stop(Deadline::seconds(20))?;
         Ok(())
     }

@@ -62,11 +62,11 @@ impl Probe {
         })
     }
 
-    /// Moves the bolt; milliseconds from the start to the decrypted Supervision Success.
+    /// Moves the bolt; when it began and when Supervision Success was decrypted.
     ///
     /// # Errors
     /// When the lock does not confirm it.
-    pub(crate) fn lock(&mut self, locked: bool) -> Result<f64> {
+    pub(crate) fn lock(&mut self, locked: bool) -> Result<(f64, f64)> {
         let start = now_ms();
         self.session = (self.session + 1) & 0x3f;
         let mode = if locked { 0xff } else { 0x00 };
@@ -96,7 +96,7 @@ impl Probe {
                 if *status != 0xff {
                     bail!("the lock answered with status {status:#04x}");
                 }
-                return Ok(now_ms() - start);
+                return Ok((start, now_ms()));
             }
         }
     }

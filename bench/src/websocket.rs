@@ -47,6 +47,12 @@ impl WebSocket {
         Ok(Self(self.0.try_clone()?))
     }
 
+    /// Ends the connection, also for its other handles.
+    pub(crate) fn close(&self) {
+        // The server may have ended it already.
+        let _ = self.0.shutdown(std::net::Shutdown::Both);
+    }
+
     /// Sends one JSON message.
     ///
     /// # Errors

@@ -135,6 +135,20 @@ impl Client {
             .with_context(|| format!("POST {path} {body}"))
     }
 
+    /// Opens a connection that stays, for clients that ask often.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub fn connect(&self) -> Result<Connection> {
+        let stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(5))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(90)))?;
+        Ok(Connection {
+            reader: BufReader::new(stream),
+            token: self.token.clone().unwrap_or_default(),
+        })
+    }
+
     /// Opens the live event stream after an entry; with `None` from now on.
     ///
     /// # Errors
@@ -223,6 +237,45 @@ impl Client {
         head.push_str(body.unwrap_or_default());
         stream.write_all(head.as_bytes())?;
         Ok(BufReader::new(stream))
+    }
+}
+
+/// A connection that stays open between requests.
+#[derive(Debug)]
+pub struct Connection {
+    reader: BufReader<TcpStream>,
+    token: String,
+}
+
+impl Connection {
+    /// POST with a JSON body, expecting success.
+    ///
+    /// # Errors
+    /// When the connection or the request fails.
+    pub fn post(&mut self, path: &str, body: &Value) -> Result<Value> {
+        let body = body.to_string();
+        let request = format!(
+            "POST /api/v1{path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            self.token,
+            body.len()
+        );
+        self.reader.get_mut().write_all(request.as_bytes())?;
+        let (status, headers) = read_head(&mut self.reader)?;
+        let length = headers
+            .iter()
+            .find(|(name, _)| name == "content-length")
+            .context("no content-length")?;
+        let mut bytes = vec![0; length.1.parse()?];
+        self.reader.read_exact(&mut bytes)?;
+        let body = String::from_utf8_lossy(&bytes).into_owned();
+        Response {
+            status,
+            headers,
+            body,
+        }
+        .ok()
+        .with_context(|| format!("POST {path}"))
     }
 }
 

@@ -112,8 +112,22 @@ class Air {
 	async say(node, command, { plain = false, supervise = false } = {}) {
 		const frame = plain ? command : await this.encapsulate(node, command, supervise);
 		const t = now();
+		if (frame instanceof cc.Security2CC) this.repeatWhenOutOfSync(node, frame.encapsulated);
 		await node.sendToController(createMockZWaveRequestFrame(frame, { ackRequested: false }));
 		return t;
+	}
+
+	/** A host that lost the SPAN answers with a nonce. A real device says it once more then; the mock would not. */
+	repeatWhenOutOfSync(node, command) {
+		const isNonce = ({ type, payload }) =>
+			type === MockZWaveFrameType.Request && payload instanceof cc.Security2CCNonceReport && payload.SOS;
+		node.expectControllerFrame(isNonce, { timeout: 1000 }).then(
+			() => {
+				const again = cc.Security2CC.encapsulate(command, node.id, node.securityManagers);
+				return node.sendToController(createMockZWaveRequestFrame(again, { ackRequested: false }));
+			},
+			() => {}, // in step
+		);
 	}
 
 	raw(ccId, command, bytes) {

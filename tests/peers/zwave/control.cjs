@@ -189,11 +189,11 @@ function operations({ controller, wire, air, home }) {
 		},
 
 		// --- evidence
-		/** Application commands as nodes decrypted them; frames on the serial wire from the host, to it, and acknowledged by it
-		 * ([t, function, length]); frames that left for a node ([t, node]). Times are CLOCK_MONOTONIC milliseconds. */
+		/** Application commands as nodes decrypted them; frames on the serial wire from the host and to it ([t, function, length]);
+		 * frames that left for a node ([t, node]). Times are CLOCK_MONOTONIC milliseconds. */
 		stamps({ clear }) {
-			const { in: serialIn, out: serialOut, acknowledged } = wire.log;
-			const lists = { received: home.received, serialIn, serialOut, acknowledged, air: air.sent };
+			const { in: serialIn, out: serialOut } = wire.log;
+			const lists = { received: home.received, serialIn, serialOut, air: air.sent };
 			const all = Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, list.slice()]));
 			if (clear) for (const list of Object.values(lists)) list.length = 0;
 			return all;

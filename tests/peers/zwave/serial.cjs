@@ -41,7 +41,7 @@ class SerialSide {
 		this.cutAfter = undefined; // destroy the connection after so many further bytes to the host
 		this.toHost = [];
 		this.fromHost = [];
-		this.log = { in: [], out: [], acknowledged: [] };
+		this.log = { in: [], out: [] };
 		this.connections = 0;
 		this.removeNext = undefined;
 		this.deadNodes = new Set();
@@ -165,7 +165,6 @@ class SerialSide {
 		clearTimeout(this.timer);
 		const head = this.toHost[0];
 		if (!head) return;
-		keep(this.log.acknowledged, [now(), head.bytes[3], head.bytes.length]);
 		if (this.faults.repeat > 0 && !head.twice) {
 			this.faults.repeat--;
 			head.twice = true;
