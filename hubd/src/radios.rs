@@ -1,12 +1,13 @@
 //! From a radio's configuration to its running adapter: the one place that knows every kind of radio.
 
-use hubd_model::{RadioState, Report, SecretBytes};
-use hubd_zwave::io::{FromRadio, Kept, PortConfig};
+use hubd_model::SecretBytes;
+use hubd_zwave::io::{Kept, PortConfig};
 use hubd_zwave::security::NetworkKeys;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use zeroize::Zeroizing;
 
+use crate::clock::Clock;
 use crate::config::{RadioConfig, RadioKind};
 use crate::store::{Store, StoreError};
 use crate::supervise::{Life, RadioPlan};
@@ -24,10 +25,7 @@ pub async fn plan(radio: &RadioConfig, store: &Store) -> Result<RadioPlan, Store
         Some(keys) => keys,
         None => new_keys(radio, store).await?,
     };
-    let port = PortConfig {
-        name: radio.name.clone(),
-        port: radio.port.clone(),
-    };
+    let port = PortConfig { name: radio.name.clone(), port: radio.port.clone() };
     let RadioKind::Zwave = radio.kind;
     Ok(RadioPlan {
         name: radio.name.clone(),
@@ -38,25 +36,25 @@ pub async fn plan(radio: &RadioConfig, store: &Store) -> Result<RadioPlan, Store
 }
 
 async fn new_keys(radio: &RadioConfig, store: &Store) -> Result<SecretBytes, StoreError> {
-    let mut seed = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *seed).map_err(|_| StoreError::Random)?;
-    let keys = NetworkKeys::generate(&mut ChaCha20Rng::from_seed(*seed)).to_bytes();
+    let keys = NetworkKeys::generate(&mut seeded_rng()?).to_bytes();
     store.put_secret(&radio.name, KEYS_SECRET, keys.clone()).await?;
     tracing::info!(radio = %radio.name, "new network keys were made and sealed");
     Ok(keys)
 }
 
 /// One run of the Z-Wave adapter.
-async fn zwave(port: PortConfig, keys: SecretBytes, life: Life) {
-    let _kept = Kept {
-        keys,
-        cache: life.cache,
-    };
-    let reason = format!("{} is not opened: this build has no Z-Wave driver", port.port);
-    // When the loop has ended nobody needs to know.
-    let _ = life
-        .out
-        .send(FromRadio::Report(Report::Radio(RadioState::Away { reason })))
-        .await;
-    life.stop.cancelled().await;
+async fn zwave(port: PortConfig, keys: SecretBytes, life: Life) -> Result<(), String> {
+    let rng = seeded_rng().map_err(|error| error.to_string())?;
+    let kept = Kept { keys, cache: life.cache };
+    let clock = Clock::system();
+    hubd_zwave::io::run(port, kept, move || clock.now(), Box::new(rng), life.orders, life.out, life.stop)
+        .await
+        .map_err(|error| format!("the sealed Z-Wave keys cannot be used ({error}); restore them from a backup"))
+}
+
+/// A generator seeded by the operating system.
+fn seeded_rng() -> Result<ChaCha20Rng, StoreError> {
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *seed).map_err(|_| StoreError::Random)?;
+    Ok(ChaCha20Rng::from_seed(*seed))
 }

@@ -13,6 +13,7 @@ use futures_util::FutureExt as _;
 use hubd_core::engine::Engine;
 use hubd_core::input::{Answer, Input, Memory, Refusal, Ticket};
 use hubd_core::output::Output;
+use hubd_core::view::StoreHealth;
 use hubd_model::{CommandId, Now, Order, RadioName};
 use hubd_zwave::io::FromRadio;
 use sd_notify::NotifyState;
@@ -283,7 +284,7 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
     /// Waits until the last entry is on disk, or the store says that it cannot be.
     async fn wait_for_the_disk(&mut self, status: &mut mpsc::Receiver<StoreStatus>) {
         let written = async {
-            while self.durable < self.last_entry {
+            while self.durable < self.last_entry && self.engine.store_health() == StoreHealth::Good {
                 match status.recv().await {
                     Some(said) => self.store_says(said),
                     None => return,

@@ -43,8 +43,8 @@ pub struct Life {
     pub stop: CancellationToken,
 }
 
-/// One run of an adapter.
-pub type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// One run of an adapter. It ends by itself only with a fault: one sentence says what is wrong and what to do.
+pub type Running = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
 /// Starts a run of an adapter; called again for each restart.
 pub type Start = Box<dyn FnMut(Life) -> Running + Send>;
@@ -196,13 +196,14 @@ impl Supervisor {
         }
     }
 
-    fn reason(kind: &str, ended: Result<(), JoinError>, wait: Duration) -> String {
+    fn reason(kind: &str, ended: Result<Result<(), String>, JoinError>, wait: Duration) -> String {
+        let seconds = wait.as_secs();
         let how = match ended {
-            Ok(()) => "ended by itself",
+            Ok(Err(fault)) => return format!("{fault} (tried again in {seconds} s)"),
+            Ok(Ok(())) => "ended by itself",
             Err(error) if error.is_panic() => "crashed",
             Err(_) => "was ended",
         };
-        let seconds = wait.as_secs();
         format!(
             "the {kind} driver {how}; it is started again in {seconds} s. If this goes on, look at the log and report it"
         )
@@ -264,7 +265,14 @@ mod tests {
         let mut link = supervise(
             plan(move |_| {
                 let life = counted.fetch_add(1, Ordering::Relaxed);
-                Box::pin(async move { assert!(life.is_multiple_of(2), "a fault of the adapter") })
+                Box::pin(async move {
+                    assert!(life != 1, "a fault of the adapter");
+                    if life == 2 {
+                        Err("the keys are damaged".to_owned())
+                    } else {
+                        Ok(())
+                    }
+                })
             }),
             stop.clone(),
         );
@@ -272,8 +280,8 @@ mod tests {
         for (life, (how, seconds)) in [
             ("ended by itself", 0),
             ("crashed", 1),
-            ("ended by itself", 3),
-            ("crashed", 7),
+            ("the keys are damaged", 3),
+            ("ended by itself", 7),
         ]
         .into_iter()
         .enumerate()
@@ -301,6 +309,7 @@ mod tests {
                     let cache = life.cache.take().unwrap_or_default();
                     let _ = life.out.send(FromRadio::KeepCache(cache)).await;
                     let _ = life.orders.recv().await;
+                    Ok(())
                 })
             }),
             stop.clone(),

@@ -266,10 +266,11 @@ impl Dongle {
             self.end(End::Response(data.payload.clone()));
             return;
         }
-        // SendData answers 1 when it takes the frame; RemoveFailedNode answers 0 when it starts.
+        // RemoveFailedNode answers 0 when it starts; the others answer 0 when they refuse, and some dongles leave
+        // the byte out when they do not.
         let accepted = match current.command {
             Command::RemoveFailedNode(_) => data.payload.first() == Some(&0),
-            _ => data.payload.first().is_some_and(|&taken| taken != 0),
+            _ => data.payload.first() != Some(&0),
         };
         if accepted {
             current.stage = Stage::Report {

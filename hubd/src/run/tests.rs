@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use hubd_core::event::{Entry, Event};
 use hubd_core::input::Request;
-use hubd_core::view::{CommandStatus, StoreHealth};
+use hubd_core::view::CommandStatus;
 use hubd_model::{
     ActuationStep, BatteryPercent, BoltState, DeviceAddress, DeviceDescription, DeviceKind, LockCapabilities,
     LockId, LockOp, LockSignal, Millis, MonoTime, RadioState, Report, Security, Source, UnixMillis, Urgency,
@@ -122,6 +122,7 @@ fn good(mut life: Life) -> Running {
                 signal,
             }))
             .await;
+        Ok(())
     })
 }
 
@@ -138,6 +139,7 @@ fn mute(locks: usize) -> impl FnMut(Life) -> Running + Send {
             }
             life.stop.cancelled().await;
             drop(life.orders);
+            Ok(())
         })
     }
 }
@@ -361,11 +363,11 @@ async fn a_crashed_adapter_is_told_of_and_comes_back() {
         Box::pin(async move {
             if first {
                 tokio::select! {
-                    () = &mut good => {}
+                    ended = &mut good => return ended,
                     () = tokio::time::sleep(Duration::from_secs(1)) => panic!("a fault of the adapter"),
                 }
             }
-            good.await;
+            good.await
         })
     });
     let lock = house.locks(1).await.remove(0);
@@ -412,6 +414,7 @@ async fn a_babbling_radio_starves_nobody() {
                 () = life.stop.cancelled() => {}
                 () = babble => {}
             }
+            Ok(())
         })
     });
     let lock = house.locks(1).await.remove(0);

@@ -647,7 +647,7 @@ fn read_memory(db: &Connection, last_seq: u64) -> Result<Memory, StoreError> {
         match rows::command_from(version, &json) {
             Ok(command) => memory.commands.push(command),
             Err(detail) => {
-                tracing::warn!(%id, %detail, "a remembered command cannot be read and is left out")
+                tracing::warn!(%id, %detail, "a remembered command cannot be read and is left out");
             }
         }
     }

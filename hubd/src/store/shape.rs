@@ -82,7 +82,9 @@ pub fn data(event: &Event) -> Value {
             Some(slot) => json!({ "slot": slot }),
             None => json!({}),
         },
-        Event::LockTrouble { what } | Event::AlarmTrouble { what } => json!({ "what": what }),
+        Event::LockTrouble { what } | Event::AlarmTrouble { what } | Event::HubRecovered { what } => {
+            json!({ "what": what })
+        }
         Event::CommandEnded { command: ended } => command(ended),
         Event::AlarmRaised {
             hazard,
@@ -110,7 +112,6 @@ pub fn data(event: &Event) -> Value {
         Event::SessionRefused { reason } => json!({ "reason": reason }),
         Event::HubStarted { version } => json!({ "version": version }),
         Event::HubDegraded { what, reason } => json!({ "what": what, "reason": reason }),
-        Event::HubRecovered { what } => json!({ "what": what }),
         Event::LockJammed
         | Event::LockTampered
         | Event::LockKeypadLockedOut

@@ -291,9 +291,10 @@ fn tell_apart(result: Result<Changed, StoreError>) -> Result<Result<Changed, Sto
 
 /// One sentence: what is wrong, what the hub does, what a person can do.
 fn advice(error: &StoreError) -> String {
-    let code = match error {
-        StoreError::Database { source, .. } => source.sqlite_error_code(),
-        _ => None,
+    let code = if let StoreError::Database { source, .. } = error {
+        source.sqlite_error_code()
+    } else {
+        None
     };
     let rest = "events are kept in memory and written when it works again";
     match code {

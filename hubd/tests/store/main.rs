@@ -1,5 +1,16 @@
 //! The store from outside: what was promised is on disk, what was changed is found, what fails is told.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+#![allow(
+    clippy::print_stdout,
+    reason = "the child of the crash test tells its parent by printing"
+)]
+
 mod crash;
 mod faults;
 mod pages;
