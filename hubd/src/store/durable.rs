@@ -249,3 +249,49 @@ impl Syncer {
             })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreStatus;
+    use crate::store::journal::Head;
+
+    /// A disk whose sync always fails: a device file takes no sync at all.
+    #[test]
+    fn after_a_failed_sync_only_the_database_file_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = database::open(dir.path()).unwrap();
+        db.execute("INSERT INTO journal_head VALUES (1, 7, 7, zeroblob(32))", [])
+            .unwrap();
+        let (health, mut status) = Health::new();
+        let (queue, inbox, health) = (
+            Arc::<SyncQueue>::default(),
+            Arc::<Inbox>::default(),
+            Arc::new(health),
+        );
+        let mut syncer = Syncer::open(dir.path(), Arc::clone(&queue), inbox, health, 0).unwrap();
+        syncer.log = File::open("/dev/null").unwrap();
+        assert!(syncer.log.sync_data().is_err());
+        queue.committed(Committed {
+            seq: 7,
+            pages: 1,
+            replies: Vec::new(),
+        });
+        queue.close();
+        let syncer_db = syncer.run();
+        assert!(matches!(status.try_recv(), Ok(StoreStatus::Failing { .. })));
+        assert_eq!(status.try_recv(), Ok(StoreStatus::Recovered));
+        assert_eq!(status.try_recv(), Ok(StoreStatus::Durable { seq: 7 }));
+        // The log holds nothing any more: the row is in the file itself.
+        assert_eq!(database::wal_path(dir.path()).metadata().unwrap().len(), 0);
+        let copy = tempfile::tempdir().unwrap();
+        std::fs::copy(database::path(dir.path()), database::path(copy.path())).unwrap();
+        assert_eq!(
+            Head::read(&database::open_reader(copy.path()).unwrap())
+                .unwrap()
+                .seq,
+            7
+        );
+        drop((db, syncer_db));
+    }
+}

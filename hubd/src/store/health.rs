@@ -23,7 +23,10 @@ struct Faults {
     writing: Option<String>,
     syncing: Option<String>,
     checking: Option<String>,
-    told: Option<String>,
+    /// What is wrong as a whole.
+    whole: Option<String>,
+    /// What the loop could not be told because its queue was full.
+    unsent: Option<StoreStatus>,
 }
 
 /// Tells the event loop how the store does.
@@ -62,7 +65,7 @@ impl Health {
             .or(faults.syncing.as_ref())
             .or(faults.checking.as_ref())
             .cloned();
-        let status = match (&faults.told, &now) {
+        let status = match (&faults.whole, &now) {
             (None, Some(reason)) => {
                 tracing::error!(%reason, "the records are not being kept; doors go on working");
                 StoreStatus::Failing {
@@ -75,10 +78,8 @@ impl Health {
             }
             (None, None) | (Some(_), Some(_)) => return,
         };
-        // A loop that lets a thousand messages wait learns of this one by the next change.
-        if self.to_loop.try_send(status).is_ok() {
-            faults.told = now;
-        }
+        faults.whole = now;
+        faults.unsent = self.send(status);
     }
 
     /// What is wrong, when something is.
@@ -86,15 +87,24 @@ impl Health {
         self.faults
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .told
+            .whole
             .clone()
     }
 
     /// Tells the loop that everything up to this entry is on disk; false when it has to be told again.
     pub(crate) fn durable(&self, seq: u64) -> bool {
-        match self.to_loop.try_send(StoreStatus::Durable { seq }) {
-            Ok(()) | Err(TrySendError::Closed(_)) => true,
-            Err(TrySendError::Full(_)) => false,
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(status) = faults.unsent.take() {
+            faults.unsent = self.send(status);
+        }
+        faults.unsent.is_none() && self.send(StoreStatus::Durable { seq }).is_none()
+    }
+
+    /// Hands the message back when the queue is full. A loop that is gone needs no message.
+    fn send(&self, status: StoreStatus) -> Option<StoreStatus> {
+        match self.to_loop.try_send(status) {
+            Ok(()) | Err(TrySendError::Closed(_)) => None,
+            Err(TrySendError::Full(status)) => Some(status),
         }
     }
 }

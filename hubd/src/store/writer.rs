@@ -225,6 +225,7 @@ impl Writer {
         let rows = self.rows.len();
         self.rows.clear();
         for entry in &done.lost {
+            tracing::error!(what = %entry.data, "journal entries were lost");
             self.show(entry);
         }
         for _ in 0..done.count {
