@@ -334,7 +334,7 @@ mod tests {
     use hubd_model::RadioName;
 
     fn radio(port: &str) -> RadioConfig {
-        let kind = crate::config::RadioKind::Zwave;
+        let kind = RadioKind::Zwave;
         RadioConfig {
             name: RadioName::parse("zwave").unwrap(),
             kind,
