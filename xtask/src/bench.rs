@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::step::{Steps, cargo, root, run};
+use crate::step::{Steps, cargo, run, target};
 use crate::tools;
 
 /// Runs the benchmark `which` with further arguments.
@@ -43,8 +43,4 @@ pub(crate) fn run_bench(which: &str, rest: &[&str]) -> Result<()> {
     })?;
     steps.finish();
     Ok(())
-}
-
-fn target() -> std::path::PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
 }

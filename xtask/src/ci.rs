@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::step::{Steps, cargo, run, say};
+use crate::step::{Steps, cargo, run, say, target};
 use crate::tools;
 
 /// Runs everything.
@@ -99,7 +99,10 @@ fn run_peers(filter: &[&str]) -> Result<()> {
         "--locked",
         "--no-fail-fast",
     ];
-    run(cargo().args(args).args(filter))
+    run(cargo()
+        .args(args)
+        .args(filter)
+        .env("HUBD_BIN", target().join("debug/hubd")))
 }
 
 /// Licences, bans and sources always; advisories where their database can be fetched.

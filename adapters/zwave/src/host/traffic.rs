@@ -170,9 +170,18 @@ pub(crate) struct Traffic {
 impl Traffic {
     /// Takes a job; `None` when too much waits already.
     pub(crate) fn push(&mut self, new: NewJob) -> Option<JobId> {
-        let replies = || self.jobs.iter().filter(|job| job.node == new.node && job.purpose == Purpose::Reply).count();
-        if self.jobs.len() >= JOBS_MAX || (new.purpose == Purpose::Reply && replies() >= REPLIES_PER_NODE_MAX) {
-            tracing::warn!(node = new.node.0, "too much waits to be sent; a frame was not queued");
+        let replies = || {
+            self.jobs
+                .iter()
+                .filter(|job| job.node == new.node && job.purpose == Purpose::Reply)
+                .count()
+        };
+        if self.jobs.len() >= JOBS_MAX || (new.purpose == Purpose::Reply && replies() >= REPLIES_PER_NODE_MAX)
+        {
+            tracing::warn!(
+                node = new.node.0,
+                "too much waits to be sent; a frame was not queued"
+            );
             return None;
         }
         self.last_id += 1;
@@ -189,7 +198,9 @@ impl Traffic {
             answer_wait: new.answer_wait,
             attempts_left: new.attempts,
             refusals: 0,
-            state: JobState::Queued { not_before: new.not_before },
+            state: JobState::Queued {
+                not_before: new.not_before,
+            },
         });
         Some(id)
     }
@@ -203,7 +214,9 @@ impl Traffic {
         reachable: impl Fn(NodeId) -> bool,
     ) -> Option<JobId> {
         let fetching = |node| {
-            self.jobs.iter().any(|job| job.node == node && matches!(job.state, JobState::NeedsNonce { .. }))
+            self.jobs
+                .iter()
+                .any(|job| job.node == node && matches!(job.state, JobState::NeedsNonce { .. }))
         };
         self.jobs
             .iter()
@@ -237,7 +250,11 @@ impl Traffic {
 
     /// All jobs that `wanted` accepts.
     pub(crate) fn ids(&self, wanted: impl Fn(&Job) -> bool) -> Vec<JobId> {
-        self.jobs.iter().filter(|job| wanted(job)).map(|job| job.id).collect()
+        self.jobs
+            .iter()
+            .filter(|job| wanted(job))
+            .map(|job| job.id)
+            .collect()
     }
 
     /// Whether a job exists that `wanted` accepts.
@@ -284,7 +301,11 @@ mod tests {
             frame: vec![0],
             protection: Protection::Plain,
             expect: Expect::Nothing,
-            purpose: if lane == Lane::Reply { Purpose::Reply } else { Purpose::Ping },
+            purpose: if lane == Lane::Reply {
+                Purpose::Reply
+            } else {
+                Purpose::Ping
+            },
             expires: None,
             answer_wait: Millis(1000),
             attempts: 1,
@@ -313,13 +334,18 @@ mod tests {
         let mut traffic = Traffic::default();
         traffic.push(job(3, Lane::Person)).unwrap();
         let awake = traffic.push(job(2, Lane::Interview)).unwrap();
-        assert_eq!(traffic.next(MonoTime::default(), ALL, |node| node != NodeId(3)), Some(awake));
+        assert_eq!(
+            traffic.next(MonoTime::default(), ALL, |node| node != NodeId(3)),
+            Some(awake)
+        );
     }
 
     #[test]
     fn a_node_that_asks_too_fast_is_not_answered() {
         let mut traffic = Traffic::default();
-        let taken = (0..20).filter(|_| traffic.push(job(2, Lane::Reply)).is_some()).count();
+        let taken = (0..20)
+            .filter(|_| traffic.push(job(2, Lane::Reply)).is_some())
+            .count();
         assert_eq!(taken, REPLIES_PER_NODE_MAX);
     }
 }

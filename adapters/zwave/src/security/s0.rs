@@ -24,7 +24,7 @@ use super::crypto::{Block, aes_block, cbc_mac, ofb, same};
 use super::s0_wire::{HalfNonce, S0Command, S0Encapsulation, S0WireError};
 use crate::wire::serial::NodeId;
 
-/// How long an own nonce may be used; the command class asks for 3 to 20 seconds and recommends 10.
+/// How long an own nonce may be used: within the 3 to 20 seconds that the command class allows, as a slow route needs several.
 ///
 /// Spec: CC:0098, Nonce Report
 pub const NONCE_LIFETIME: Millis = Millis(10_000);
