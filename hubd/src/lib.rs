@@ -1,5 +1,13 @@
 //! The shell around the mind: the one event loop, the store, the API and the command line.
 
+pub mod api;
 pub mod cli;
+pub mod clock;
+pub mod config;
 pub mod hub;
+pub mod logging;
+pub mod radios;
+pub mod run;
 pub mod store;
+pub mod supervise;
+pub mod token;

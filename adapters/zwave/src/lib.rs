@@ -1,10 +1,18 @@
 //! Z-Wave: from the dongle's bytes to the household's words and back.
 //!
 //! From the wire inwards: `wire` (codecs), `link` (acknowledged frames), `dongle` (one command at a time),
-//! `security` (S0, S2), `host` (jobs, interview, inclusion, actuation), `io` (the port).
+//! `transport_service` (long frames), `security` (S0, S2), `lock`, `alarm` and `signal` (commands into the
+//! household's words), `host` (jobs, interview, inclusion, actuation), `io` (the port).
 
+pub mod alarm;
 pub mod dongle;
+pub mod host;
+pub mod interview;
 pub mod io;
 pub mod link;
+pub mod lock;
+pub mod node;
 pub mod security;
+pub mod signal;
+pub mod transport_service;
 pub mod wire;

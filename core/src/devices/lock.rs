@@ -156,9 +156,9 @@ impl Lock {
         };
         let via = Via::source(source);
         self.set_bolt(bolt, via.clone(), at);
-        // Where a bolt is found at first, or found again after not being known, nothing moved.
-        if bolt == BoltState::Unknown || before == Some(bolt) || before.is_none() && bolt != BoltState::Jammed
-        {
+        // Where a bolt is found at first, or found again after not being known, nothing moved; unless we asked it to.
+        let found = before == Some(bolt) || (before.is_none() && bolt != BoltState::Jammed);
+        if bolt == BoltState::Unknown || (found && claim != Claim::Fresh) {
             return None;
         }
         self.read_only = Some((bolt, now));

@@ -48,7 +48,9 @@ use writer::{Tools, Writer};
 
 pub use error::StoreError;
 pub use page::{Filter, PAGE_MAX, for_each_entry};
-pub use tokens::{NewToken, TOKENS_MAX, TokenRow, create_token_beside};
+pub use tokens::{
+    NewToken, TOKENS_MAX, TokenRow, create_token_beside, list_tokens_beside, remove_token_beside,
+};
 pub use verify::{BadEntry, VerifyReport, verify};
 
 /// How many entries a slow live listener may miss before it has to read them as pages.

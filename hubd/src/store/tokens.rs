@@ -99,14 +99,34 @@ pub(crate) fn remove(db: &Connection, id: &str) -> Result<Option<TokenRow>, Stor
 /// # Errors
 /// When there is no database, the name is taken, or it cannot be written.
 pub fn create_token_beside(dir: &Path, token: &NewToken) -> Result<(), StoreError> {
+    add(&writer_beside(dir)?, token)
+}
+
+/// Removes a token from the command line and says what it was, under the same terms as [`create_token_beside`].
+///
+/// # Errors
+/// When there is no database, or it cannot be written.
+pub fn remove_token_beside(dir: &Path, id: &str) -> Result<Option<TokenRow>, StoreError> {
+    remove(&writer_beside(dir)?, id)
+}
+
+/// Every token, by name, whether or not a hub runs on that folder.
+///
+/// # Errors
+/// When there is no database, or it cannot be read.
+pub fn list_tokens_beside(dir: &Path) -> Result<Vec<TokenRow>, StoreError> {
+    Tokens::open(dir)?.list()
+}
+
+fn writer_beside(dir: &Path) -> Result<Connection, StoreError> {
     // Judges the file before anything is written.
     drop(database::open_reader(dir)?);
-    let failed = || StoreError::database("keep a token");
+    let failed = || StoreError::database("change the tokens");
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(database::path(dir), flags).map_err(failed())?;
     database::configure(&db, 64).map_err(failed())?;
     db.pragma_update(None, "synchronous", "FULL").map_err(failed())?;
-    add(&db, token)
+    Ok(db)
 }
 
 struct Book {

@@ -126,6 +126,58 @@ impl Hub {
         self.folder.path().join("data")
     }
 
+    /// The file of its database.
+    ///
+    /// # Errors
+    /// When there is none yet.
+    pub fn database_path(&self) -> Result<PathBuf> {
+        for entry in fs::read_dir(self.data())? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| {
+                ["db", "sqlite", "sqlite3"]
+                    .iter()
+                    .any(|known| extension == *known)
+            }) {
+                return Ok(path);
+            }
+        }
+        bail!("there is no database in {}", self.data().display())
+    }
+
+    /// Its database, while it does not run: to look at what is kept and to damage it.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn database(&self) -> Result<rusqlite::Connection> {
+        Ok(rusqlite::Connection::open(self.database_path()?)?)
+    }
+
+    /// Copies the database, while it does not run.
+    ///
+    /// # Errors
+    /// When it cannot be copied.
+    pub fn copy_database(&self, to: &Path) -> Result<()> {
+        // What is still in the write-ahead log belongs to it.
+        self.database()?
+            .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        fs::copy(self.database_path()?, to)?;
+        Ok(())
+    }
+
+    /// Puts a copy back, while it does not run.
+    ///
+    /// # Errors
+    /// When it cannot be copied.
+    pub fn restore_database(&self, from: &Path) -> Result<()> {
+        let path = self.database_path()?;
+        for suffix in ["-wal", "-shm"] {
+            // They are not there after a clean end.
+            let _ = fs::remove_file(format!("{}{suffix}", path.display()));
+        }
+        fs::copy(from, path)?;
+        Ok(())
+    }
+
     /// The port of its API.
     pub fn port(&self) -> u16 {
         self.port

@@ -5,6 +5,7 @@ const cc = require("@zwave-js/cc");
 const core = require("@zwave-js/core");
 const { Bytes } = require("@zwave-js/shared");
 const { frame } = require("./serial.cjs");
+const { now } = require("./clock.cjs");
 
 const hex = (bytes) => Buffer.from(bytes).toString("hex");
 // The mock's own name for it is off by one byte: a DSK is the first 16 bytes of the public key.
@@ -194,6 +195,18 @@ function operations({ controller, wire, air, home }) {
 			const all = { received: home.received.slice(), serialIn: wire.log.in.slice(), serialOut: wire.log.out.slice(), air: air.sent.slice() };
 			if (clear) for (const list of [home.received, wire.log.in, wire.log.out, air.sent]) list.length = 0;
 			return all;
+		},
+		/** Answers when nothing has been said on the serial wire for so long. */
+		silence({ ms }) {
+			return new Promise((resolve) => {
+				const look = () => {
+					const last = Math.max(wire.log.in.at(-1)?.[0] ?? 0, wire.log.out.at(-1)?.[0] ?? 0, started);
+					const left = ms - (now() - last);
+					left <= 0 ? resolve({}) : setTimeout(look, left);
+				};
+				const started = now();
+				look();
+			});
 		},
 		connections() {
 			return { connections: wire.connections, connected: !!wire.socket, waiting: wire.toHost.length };

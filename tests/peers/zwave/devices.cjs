@@ -62,7 +62,7 @@ exports.home = ({ txDelay, travel, users }) => {
 			}
 			if (command instanceof cc.DoorLockLoggingCCRecordGet) {
 				// 2026-03-14 09:26:53 UTC, unlocked with the code of slot 3, whose digits stand in the record.
-				const digits = [0x31, 0x32, 0x33, 0x34];
+				const digits = Buffer.from(self.state.get("UserCode_userCode_3") ?? "1234");
 				const at = [0x07, 0xea, 3, 14, (1 << 5) | 9, 26, 53];
 				return { action: "sendCC", cc: raw(controller, 0x4c, 0x04, [command.recordNumber || 1, ...at, 0x02, 3, digits.length, ...digits]) };
 			}

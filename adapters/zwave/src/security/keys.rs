@@ -371,6 +371,11 @@ impl KeySet {
         self.0.iter()
     }
 
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Some of the keys.
     #[must_use]
     pub fn only(&self, allowed: impl Fn(KeyRef) -> bool) -> Self {

@@ -24,9 +24,9 @@ use super::crypto::{Block, aes_block, cbc_mac, ofb, same};
 use super::s0_wire::{HalfNonce, S0Command, S0Encapsulation, S0WireError};
 use crate::wire::serial::NodeId;
 
-/// How long an own nonce may be used; the command class asks for 3 to 20 seconds and recommends 10.
+/// How long an own nonce may be used: within the 3 to 20 seconds that the command class allows, as a slow route needs several.
 ///
-/// Spec: CC:0098.01.80.11.002
+/// Spec: CC:0098, Nonce Report
 pub const NONCE_LIFETIME: Millis = Millis(10_000);
 /// How long a peer's nonce is used: what every peer must allow.
 const PEER_NONCE_LIFETIME: Millis = Millis(3_000);
@@ -163,11 +163,11 @@ pub fn split(plain: &[u8], counter: u8) -> Result<Vec<Part>, S0SealError> {
     }
 }
 
-fn vector(sender: &HalfNonce, receiver: &HalfNonce) -> Block {
+fn vector(sender: HalfNonce, receiver: HalfNonce) -> Block {
     let mut iv = [0; 16];
     let (low, high) = iv.split_at_mut(8);
-    low.copy_from_slice(sender);
-    high.copy_from_slice(receiver);
+    low.copy_from_slice(&sender);
+    high.copy_from_slice(&receiver);
     iv
 }
 
@@ -185,16 +185,16 @@ pub fn seal<R: CryptoRng + ?Sized>(
     keys: &S0Keys,
     link: S0Link,
     part: &Part,
-    receiver_nonce: &HalfNonce,
+    receiver_nonce: HalfNonce,
     rng: &mut R,
 ) -> Vec<u8> {
     let mut sender_nonce = [0; 8];
     rng.fill_bytes(&mut sender_nonce);
-    let iv = vector(&sender_nonce, receiver_nonce);
+    let iv = vector(sender_nonce, receiver_nonce);
     let mut text = Zeroizing::new(vec![part.header]);
     text.extend_from_slice(part.bytes.expose());
     ofb(&keys.encryption, &iv, &mut text);
-    let [nonce_id, ..] = *receiver_nonce;
+    let [nonce_id, ..] = receiver_nonce;
     let mut frame = S0Encapsulation {
         wants_nonce: part.more,
         sender_nonce,
@@ -207,13 +207,13 @@ pub fn seal<R: CryptoRng + ?Sized>(
 }
 
 /// Decrypts one frame with the nonce it names: the frame header and the share of the command.
-fn open_frame(
+pub(super) fn open_frame(
     keys: &S0Keys,
     link: S0Link,
     frame: &S0Encapsulation,
-    nonce: &HalfNonce,
+    nonce: HalfNonce,
 ) -> Option<(u8, Vec<u8>)> {
-    let iv = vector(&frame.sender_nonce, nonce);
+    let iv = vector(frame.sender_nonce, nonce);
     if !same(&authenticator(keys, link, frame, &iv), &frame.mac) {
         return None;
     }
@@ -337,7 +337,7 @@ impl S0 {
     ) -> Result<Vec<u8>, S0SealError> {
         match self.received.remove(&link.dst) {
             Some((nonce, at)) if now.since(at) < PEER_NONCE_LIFETIME => {
-                Ok(seal(keys, link, part, &nonce, rng))
+                Ok(seal(keys, link, part, nonce, rng))
             }
             _ => Err(S0SealError::NoNonce(link.dst)),
         }
@@ -358,7 +358,7 @@ impl S0 {
             .own
             .take(link.src, frame.nonce_id, now)
             .ok_or(S0Error::NoNonce(link.src))?;
-        let (header, bytes) = open_frame(keys, link, frame, &nonce).ok_or(S0Error::NotAuthentic(link.src))?;
+        let (header, bytes) = open_frame(keys, link, frame, nonce).ok_or(S0Error::NotAuthentic(link.src))?;
         let bytes = SecretBytes::new(bytes);
         self.halves.retain(|_, half| now.since(half.at) < HALF_LIFETIME);
         let plain = match (header & SEQUENCED != 0, header & SECOND != 0) {
@@ -438,7 +438,7 @@ mod tests {
         assert_eq!(keys.encryption.expose().to_vec(), text("s0", "enc_key"));
         let frame = encapsulation(&text("s0_frame", "encapsulated"));
         let nonce: HalfNonce = text("s0_frame", "receiver_nonce").try_into().expect("8");
-        let (header, plain) = open_frame(&keys, DOWN, &frame, &nonce).expect("authentic");
+        let (header, plain) = open_frame(&keys, DOWN, &frame, nonce).expect("authentic");
         assert_eq!((header, plain), (0, text("s0_frame", "plain")));
     }
 
@@ -492,7 +492,7 @@ mod tests {
         let mut hub = S0::new();
         let frame = |hub: &mut S0, rng: &mut ChaCha20Rng| {
             let nonce = hub.own.issue(UP.src, at(0), rng);
-            encapsulation(&seal(&keys, UP, part, &nonce, rng))
+            encapsulation(&seal(&keys, UP, part, nonce, rng))
         };
         let mut rng = rng(1);
         let first = frame(&mut hub, &mut rng);

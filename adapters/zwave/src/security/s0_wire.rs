@@ -148,7 +148,9 @@ impl S0Command {
 
     /// Emits the command, command class first.
     pub fn emit(&self) -> Vec<u8> {
-        let mut bytes = vec![COMMAND_CLASS];
+        // Room enough that a key is never left behind by a growing buffer.
+        let mut bytes = Vec::with_capacity(64);
+        bytes.push(COMMAND_CLASS);
         match self {
             Self::CommandsSupportedGet => bytes.push(0x02),
             Self::CommandsSupportedReport(report) => {

@@ -17,13 +17,13 @@
 //!
 //! Spec: CC:009F, SPAN management
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use hubd_model::{Millis, MonoTime, SecretBytes};
 use rand_core::CryptoRng;
 use thiserror::Error;
 
-use super::crypto::{CtrDrbg, Nonce13, ccm_open, ccm_seal, mei_expand, mei_extract};
+use super::crypto::{CCM_TAG_LEN, CtrDrbg, Nonce13, ccm_open, ccm_seal, mei_expand, mei_extract};
 use super::keys::{KeyRef, KeySet, SessionKey};
 use super::s2_wire::{
     COMMAND_CLASS, Encapsulation, EntropyInput, Extension, NonceReport, S2Command, S2WireError, emit_header,
@@ -39,6 +39,8 @@ const COLLISION: Millis = Millis(500);
 const COLLISION_NONCES: usize = 4;
 /// How long a repeated sequence number counts as the same frame while no SPAN orders the frames.
 const DUPLICATE: Millis = Millis(10_000);
+/// How many frames of a peer are known again, however late they are repeated.
+const SEEN: usize = 8;
 /// How many peers are remembered; beyond it the one not used for longest is forgotten and costs one more exchange.
 const PEERS_MAX: usize = 512;
 /// The longest plaintext of one frame: more than the radio and the Transport Service can carry.
@@ -106,6 +108,10 @@ pub enum S2Error {
     /// Cannot be decrypted: answer with [`Spans::nonce_report`]; the peer then starts a new SPAN.
     #[error("cannot decrypt the frame from node {}; ask it to start over", .0.0)]
     OutOfSync(NodeId),
+    /// As [`Self::OutOfSync`], but the frame started a new SPAN from our latest entropy, so that only the key can be
+    /// wrong. Answer the same way; in a key exchange it means that the PIN was wrong.
+    #[error("the frame from node {} is encrypted under a key that is not shared with it", .0.0)]
+    WrongKey(NodeId),
 }
 
 /// A decrypted command.
@@ -181,8 +187,8 @@ struct Peer {
     plain_seq: Option<(u8, MonoTime)>,
     /// The last frame that opened.
     sealed_seq: Option<(u8, MonoTime)>,
-    /// The authenticator of the last frame that did not open, so that its repetition is not answered twice.
-    rejected: Option<Vec<u8>>,
+    /// The authenticators of the last frames, opened or not: a late repetition is neither read nor answered twice.
+    seen: VecDeque<[u8; CCM_TAG_LEN]>,
     /// Our entropy that the peer may use.
     local: Option<EntropyInput>,
     /// The peer's entropy that we may use.
@@ -198,6 +204,13 @@ impl Peer {
             .map_or_else(|| random::<R, 1>(rng)[0], |seq| seq.wrapping_add(1));
         self.own_seq = Some(seq);
         seq
+    }
+
+    fn saw(&mut self, tag: [u8; CCM_TAG_LEN]) {
+        if self.seen.len() >= SEEN {
+            self.seen.pop_front();
+        }
+        self.seen.push_back(tag);
     }
 
     fn is_repeated(&self, last: Option<(u8, MonoTime)>, seq: u8, now: MonoTime) -> bool {
@@ -385,9 +398,7 @@ impl Spans {
         span.own.insert(0, (nonce, now));
 
         let header = emit_header(peer.next_seq(rng), &extensions);
-        let length: usize = [2, header.len(), plain.len(), super::crypto::CCM_TAG_LEN]
-            .iter()
-            .sum();
+        let length: usize = [2, header.len(), plain.len(), CCM_TAG_LEN].iter().sum();
         let length = u16::try_from(length).map_err(|_| SealError::TooLong(plain.len()))?;
         let aad = addr.authenticated(length, &header);
         let sealed =
@@ -412,8 +423,11 @@ impl Spans {
     ) -> Result<Opened, S2Error> {
         let frame = Encapsulation::parse(bytes)?;
         let peer = self.peer(addr.src, now);
-        if peer.is_repeated(peer.sealed_seq, frame.seq, now) || peer.rejected.as_deref() == Some(frame.sealed)
-        {
+        let tag = *frame
+            .sealed
+            .last_chunk()
+            .ok_or(S2WireError::BadField("authenticator"))?;
+        if peer.is_repeated(peer.sealed_seq, frame.seq, now) || peer.seen.contains(&tag) {
             return Err(S2Error::Duplicate(addr.src));
         }
         let aad = addr.authenticated(frame.length, frame.header);
@@ -432,15 +446,24 @@ impl Spans {
             }),
         };
         let Some((key, plain)) = opened else {
+            let started = frame.sender_entropy().is_some() && peer.local.is_some();
+            // Without any key the frame was not judged; it may come again when there is one.
+            if keys.is_empty() {
+                return Err(S2Error::OutOfSync(addr.src));
+            }
             if let Some(span) = &mut peer.span {
                 span.doubtful = true;
             }
-            peer.rejected = Some(frame.sealed.to_vec());
-            return Err(S2Error::OutOfSync(addr.src));
+            peer.saw(tag);
+            return Err(if started {
+                S2Error::WrongKey(addr.src)
+            } else {
+                S2Error::OutOfSync(addr.src)
+            });
         };
         let plain = SecretBytes::new(plain);
         peer.sealed_seq = Some((frame.seq, now));
-        peer.rejected = None;
+        peer.saw(tag);
         let (_, command) = split_plain(plain.expose(), frame.encrypted_extensions)?;
         Ok(Opened {
             plain: SecretBytes::new(command.to_vec()),
@@ -454,3 +477,7 @@ impl Spans {
 #[cfg(test)]
 #[path = "s2_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "trace_tests.rs"]
+mod trace_tests;

@@ -1,5 +1,10 @@
 //! Known answers of whole S2 frames, and two peers over a link that loses, repeats and crosses frames.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a link under test carries few of the commands"
+)]
+
 use std::collections::VecDeque;
 
 use hubd_model::Key128;
@@ -190,6 +195,31 @@ fn a_repeated_frame_is_dropped_and_a_wrong_sender_is_not_believed() {
         hub.decapsulate(TO_HUB, &frame, &keys, at(60_000)),
         Err(S2Error::Duplicate(LOCK))
     );
+}
+
+#[test]
+fn a_frame_repeated_after_its_successors_does_no_harm() {
+    let Pair {
+        mut hub,
+        mut lock,
+        keys,
+        mut rng,
+    } = pair();
+    let mut frames = Vec::new();
+    for id in 0..4 {
+        let frame = lock
+            .encapsulate(TO_HUB, key(&keys), &[0x62, id], at(1), &mut rng)
+            .expect("established");
+        assert!(hub.decapsulate(TO_HUB, &frame, &keys, at(1)).is_ok());
+        frames.push(frame);
+    }
+    for frame in frames {
+        assert_eq!(
+            hub.decapsulate(TO_HUB, &frame, &keys, at(900)),
+            Err(S2Error::Duplicate(LOCK))
+        );
+    }
+    assert!(hub.can_seal(LOCK, CLASS), "still in step");
 }
 
 #[test]
@@ -394,7 +424,7 @@ impl Side {
                         self.heard.extend_from_slice(opened.plain.expose());
                         None
                     }
-                    Err(S2Error::OutOfSync(_)) => {
+                    Err(S2Error::OutOfSync(_) | S2Error::WrongKey(_)) => {
                         self.resyncs += 1;
                         Some(self.spans.nonce_report(from, rng, now))
                     }

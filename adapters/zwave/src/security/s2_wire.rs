@@ -286,7 +286,9 @@ impl S2Command {
 
     /// Emits the command, command class first.
     pub fn emit(&self) -> Vec<u8> {
-        let mut bytes = vec![COMMAND_CLASS];
+        // Room enough that a key is never left behind by a growing buffer.
+        let mut bytes = Vec::with_capacity(64);
+        bytes.push(COMMAND_CLASS);
         match self {
             Self::NonceGet { seq } => bytes.extend_from_slice(&[0x01, *seq]),
             Self::NonceReport(report) => {

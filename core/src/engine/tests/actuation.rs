@@ -187,6 +187,22 @@ fn a_keypad_is_heard_while_a_request_of_ours_runs() {
 }
 
 #[test]
+fn our_own_movement_is_recorded_even_when_nothing_was_known_before() {
+    let (mut house, lock) = House::with_lock();
+    house.actuate(1, &lock, LockOp::Unlock).unwrap();
+    house.step(1, ActuationStep::Sent);
+    house.read(BoltState::Unlocked);
+    let via = Via::source(Source::Remote);
+    assert_eq!(
+        house.events().first(),
+        Some(&Event::LockOperated {
+            bolt: BoltState::Unlocked,
+            via
+        })
+    );
+}
+
+#[test]
 fn a_second_movement_by_another_controller_is_an_event_of_its_own() {
     let (mut house, lock) = House::with_lock();
     let remote = Via::source(Source::Remote);

@@ -47,10 +47,10 @@ impl Command {
         }))
     }
 
-    pub(super) fn emit(&self, out: &mut Vec<u8>) {
+    pub(super) fn emit(self, out: &mut Vec<u8>) {
         match self {
             Self::Busy(busy) => out.extend_from_slice(&[0x01, busy.status.to_byte(), busy.wait_seconds]),
-            Self::RejectedRequest(status) => out.extend_from_slice(&[0x02, *status]),
+            Self::RejectedRequest(status) => out.extend_from_slice(&[0x02, status]),
         }
     }
 }

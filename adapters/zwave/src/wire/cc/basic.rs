@@ -50,9 +50,9 @@ impl Command {
         }))
     }
 
-    pub(super) fn emit(&self, out: &mut Vec<u8>) {
+    pub(super) fn emit(self, out: &mut Vec<u8>) {
         match self {
-            Self::Set(value) => out.extend_from_slice(&[0x01, *value]),
+            Self::Set(value) => out.extend_from_slice(&[0x01, value]),
             Self::Get => out.push(0x02),
             Self::Report(report) => {
                 out.extend_from_slice(&[0x03, report.value]);

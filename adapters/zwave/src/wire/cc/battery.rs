@@ -58,7 +58,7 @@ pub struct Report {
 
 byte_enum! {
     /// Whether a battery is being charged.
-    pub enum Charging {
+    pub enum ChargeState {
         /// It is used.
         Discharging = 0x00,
         /// It is charged.
@@ -84,7 +84,7 @@ byte_enum! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Condition {
     /// Whether it is being charged; 0 to 3 on the wire.
-    pub charging: Charging,
+    pub charging: ChargeState,
     /// Whether it can be charged.
     pub rechargeable: bool,
     /// Whether it is only a reserve.
@@ -103,7 +103,7 @@ pub struct Condition {
 
 fn condition(flags: u8, more: u8) -> Condition {
     Condition {
-        charging: Charging::from_byte(flags >> 6),
+        charging: ChargeState::from_byte(flags >> 6),
         rechargeable: flags & 0x20 != 0,
         backup: flags & 0x10 != 0,
         overheating: flags & 0x08 != 0,

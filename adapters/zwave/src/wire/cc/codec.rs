@@ -131,7 +131,7 @@ impl Duration {
 }
 
 /// Shows how many bytes there are and not which: they may hold a PIN.
-pub(super) struct Hidden<'a>(pub(super) &'a [u8]);
+pub(crate) struct Hidden<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Debug for Hidden<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

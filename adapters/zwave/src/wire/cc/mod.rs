@@ -27,6 +27,8 @@ pub mod multi_command;
 pub mod node_info;
 pub mod notification;
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod round_trip;
 pub mod schedule_entry_lock;
 pub mod supervision;
@@ -68,6 +70,7 @@ macro_rules! commands {
     ($($(#[$doc:meta])* $variant:ident = $module:ident, $class:ident;)*) => {
         /// A command of any class.
         #[derive(Debug, Clone, PartialEq, Eq)]
+        #[expect(clippy::enum_variant_names, reason = "Multi Command is the name of a command class")]
         pub enum Command {
             /// A ping.
             ///
@@ -196,6 +199,86 @@ impl Command {
                 command,
                 fault,
             }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hubd_model::SecretBytes;
+
+    use super::*;
+
+    /// A PIN may hide in every command that carries one, or carries another command.
+    #[test]
+    fn no_command_prints_a_pin() {
+        const PIN: &[u8] = b"73519";
+        let secret = || SecretBytes::new(PIN.to_vec());
+        let code = user_code::UserCode {
+            user: 3,
+            status: user_code::UserStatus::Enabled,
+            code: secret(),
+        };
+        let extended = user_code::ExtendedUserCode {
+            user: 3,
+            status: user_code::UserStatus::Enabled,
+            code: secret(),
+        };
+        let set = Command::from(user_code::Command::Set(code.clone())).emit();
+        let record = [
+            vec![0x4C, 0x04, 1, 0x07, 0xEA, 11, 22, 0x24, 31, 5, 0x02, 3, 5],
+            PIN.to_vec(),
+        ]
+        .concat();
+        let segment = transport_service::FirstSegment {
+            datagram_size: 8,
+            session: 1,
+            extension: vec![],
+            payload: set.clone(),
+        };
+        let commands: Vec<Command> = vec![
+            user_code::Command::Set(code.clone()).into(),
+            user_code::Command::Report(code).into(),
+            user_code::Command::ExtendedSet(vec![extended]).into(),
+            user_code::Command::AdminCodeSet(secret()).into(),
+            supervision::Command::Get(supervision::Get {
+                session: 1,
+                status_updates: true,
+                command: set.clone(),
+            })
+            .into(),
+            multi_channel::Command::Encapsulation(multi_channel::Encapsulation {
+                source: 0,
+                destination: multi_channel::Destination::One(1),
+                command: set.clone(),
+            })
+            .into(),
+            multi_channel::Command::InstanceEncapsulation(multi_channel::InstanceEncapsulation {
+                instance: 1,
+                command: set.clone(),
+            })
+            .into(),
+            multi_command::Command::Encapsulation(vec![set.clone()]).into(),
+            crc16::Command::Encapsulation(set.clone()).into(),
+            transport_service::Command::FirstSegment(segment).into(),
+            Command::parse(&[vec![0x71, 5, 0, 0, 0, 0xFF, 6, 6, 9], set].concat()).unwrap(),
+            Command::parse(&record).unwrap(),
+            // User Credential, Credential Set: not known yet.
+            Command::parse(&[vec![0x83, 0x0A, 0, 3, 1, 0, 1, 0, 5], PIN.to_vec()].concat()).unwrap(),
+        ];
+        for command in commands {
+            assert!(
+                command.emit().windows(PIN.len()).any(|window| window == PIN),
+                "{command:?}"
+            );
+            for printed in [
+                format!("{command:?}"),
+                format!("{command:#?}").replace(['\n', ' '], ""),
+            ] {
+                for told in ["73519", "55, 51, 53", "55,51,53", "3733353139"] {
+                    assert!(!printed.contains(told), "{printed}");
+                }
+            }
         }
     }
 }

@@ -95,6 +95,10 @@ pub struct Report {
 
 /// What happened in the standard's words.
 #[derive(Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the standard's name for the field, as in the other commands"
+)]
 pub struct Notification {
     /// Which node of a Zensor network it came from (versions 2 and 3), else 0.
     pub zensor_node: u8,

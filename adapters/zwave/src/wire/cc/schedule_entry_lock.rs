@@ -38,7 +38,7 @@ impl Command {
         }))
     }
 
-    pub(super) fn emit(&self, out: &mut Vec<u8>) {
+    pub(super) fn emit(self, out: &mut Vec<u8>) {
         match self {
             Self::SupportedGet => out.push(0x09),
             Self::SupportedReport(report) => {

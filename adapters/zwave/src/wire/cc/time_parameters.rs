@@ -46,7 +46,7 @@ fn date_time(reader: &mut Reader<'_>) -> Result<DateTime, Fault> {
     })
 }
 
-fn put_date_time(command: u8, at: &DateTime, out: &mut Vec<u8>) {
+fn put_date_time(command: u8, at: DateTime, out: &mut Vec<u8>) {
     out.push(command);
     out.extend_from_slice(&at.year.to_be_bytes());
     out.extend_from_slice(&[at.month, at.day, at.hour, at.minute, at.second]);
@@ -64,9 +64,9 @@ impl Command {
 
     pub(super) fn emit(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Set(at) => put_date_time(0x01, at, out),
+            Self::Set(at) => put_date_time(0x01, *at, out),
             Self::Get => out.push(0x02),
-            Self::Report(at) => put_date_time(0x03, at, out),
+            Self::Report(at) => put_date_time(0x03, *at, out),
         }
     }
 }

@@ -104,7 +104,7 @@ pub struct UsersNumberReport {
 
 impl UsersNumberReport {
     /// How many users there can be, by whichever field says it.
-    pub fn count(&self) -> u16 {
+    pub fn count(self) -> u16 {
         self.extended.unwrap_or_else(|| self.users.into())
     }
 }

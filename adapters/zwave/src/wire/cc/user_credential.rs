@@ -70,7 +70,8 @@ pub struct UserCapabilitiesReport {
     pub user_checksum: bool,
     /// How names can be written: 0 ASCII, 1 extended ASCII, 2 UTF-16; none means all.
     pub name_encodings: BTreeSet<u8>,
-    /// Kinds of users by number: 0 general, 3 non-access, 4 duress, 5 disposable, 6 expiring, 7 dual, 9 remote only.
+    /// Kinds of users by number: 0 general, 3 programming, 4 non-access, 5 duress, 6 disposable, 7 expiring, 9 remote
+    /// only.
     pub user_types: BTreeSet<u8>,
 }
 

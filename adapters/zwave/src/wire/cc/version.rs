@@ -7,6 +7,10 @@ use crate::wire::reader::Reader;
 
 /// A Version command.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::enum_variant_names,
+    reason = "the standard's names for these commands"
+)]
 pub enum Command {
     /// Report your versions.
     Get,

@@ -77,9 +77,9 @@ impl Command {
 
     pub(super) fn emit(&self, out: &mut Vec<u8>) {
         match self {
-            Self::IntervalSet(interval) => put_interval(0x04, interval, out),
+            Self::IntervalSet(interval) => put_interval(0x04, *interval, out),
             Self::IntervalGet => out.push(0x05),
-            Self::IntervalReport(interval) => put_interval(0x06, interval, out),
+            Self::IntervalReport(interval) => put_interval(0x06, *interval, out),
             Self::Notification => out.push(0x07),
             Self::NoMoreInformation => out.push(0x08),
             Self::IntervalCapabilitiesGet => out.push(0x09),
@@ -99,7 +99,7 @@ impl Command {
     }
 }
 
-fn put_interval(command: u8, interval: &Interval, out: &mut Vec<u8>) {
+fn put_interval(command: u8, interval: Interval, out: &mut Vec<u8>) {
     out.push(command);
     put_u24(interval.seconds, out);
     out.push(interval.node);

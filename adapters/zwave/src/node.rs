@@ -1,0 +1,259 @@
+//! What is known of a node, in the wire's words. It is learned once, kept, and lost without harm: losing it costs
+//! an interview, never a code on a lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hubd_model::{DeviceDescription, DeviceKind, Hazard, LockCapabilities, ScheduleKind, Security};
+use serde::{Deserialize, Serialize};
+
+use crate::interview::Question;
+use crate::security::{ClassSet, SecurityClass};
+use crate::wire::cc::class;
+use crate::wire::serial::{NodeId, ProtocolInfo};
+
+/// Generic device class of locks and other entry controls. Spec: SDS10242.
+const GENERIC_ENTRY_CONTROL: u8 = 0x40;
+/// Generic device class of alarm sensors before the Notification command class. Spec: SDS10242.
+const GENERIC_SENSOR_ALARM: u8 = 0xa1;
+
+/// Whether a node has an endpoint for our events, and whether it reports to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Lifeline {
+    /// It reports elsewhere or nowhere: we still have to enter ourselves.
+    Elsewhere,
+    /// It reports to us.
+    Ours,
+}
+
+/// A node as far as it is known; `None` has not been learned yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its id.
+    pub id: NodeId,
+    /// What the dongle remembers of its radio.
+    pub protocol: Option<ProtocolInfo>,
+    /// The command classes that it offers to anybody.
+    pub plain_classes: Option<Vec<u8>>,
+    /// Which security classes it was granted; empty for none.
+    pub granted: Option<ClassSet>,
+    /// The command classes that it offers under its highest security class.
+    pub secure_classes: Option<Vec<u8>>,
+    /// Versions of the command classes for which they matter.
+    pub versions: BTreeMap<u8, u8>,
+    /// Maker, product type and product id.
+    pub product: Option<(u16, u16, u16)>,
+    /// Where it reports to.
+    pub lifeline: Option<Lifeline>,
+    /// Whether it wakes up for us.
+    pub wakes_for_us: Option<bool>,
+    /// Whether the lock knows its door's position.
+    pub door_sensor: Option<bool>,
+    /// Whether the lock told where its bolt is.
+    pub bolt_read: bool,
+    /// How many PINs it keeps.
+    pub pin_slots: Option<u16>,
+    /// Which schedules it keeps.
+    pub schedules: Option<Vec<ScheduleKind>>,
+    /// Whether it keeps a log.
+    pub log: Option<bool>,
+    /// Which notification types it sends.
+    pub notifications: Option<Vec<u8>>,
+    /// Whether it told its battery's level.
+    pub battery_read: bool,
+    /// Questions that it did not answer often enough.
+    pub unanswered: BTreeSet<Question>,
+}
+
+impl Node {
+    /// A node of which nothing is known.
+    pub const fn new(id: NodeId) -> Self {
+        Self {
+            id,
+            protocol: None,
+            plain_classes: None,
+            granted: None,
+            secure_classes: None,
+            versions: BTreeMap::new(),
+            product: None,
+            lifeline: None,
+            wakes_for_us: None,
+            door_sensor: None,
+            bolt_read: false,
+            pin_slots: None,
+            schedules: None,
+            log: None,
+            notifications: None,
+            battery_read: false,
+            unanswered: BTreeSet::new(),
+        }
+    }
+
+    /// Whether the node offers a command class, openly or under security.
+    pub fn supports(&self, class: u8) -> bool {
+        let has =
+            |classes: &Option<Vec<u8>>| classes.as_ref().is_some_and(|classes| classes.contains(&class));
+        has(&self.plain_classes) || has(&self.secure_classes)
+    }
+
+    /// Whether the node offers a command class to anybody, without security.
+    pub fn supports_plainly(&self, class: u8) -> bool {
+        self.plain_classes
+            .as_ref()
+            .is_some_and(|classes| classes.contains(&class))
+    }
+
+    /// The highest security class that it was granted.
+    pub fn highest_class(&self) -> Option<SecurityClass> {
+        self.granted.and_then(ClassSet::highest)
+    }
+
+    /// How well its link is protected; `None` while that is not known.
+    pub fn security(&self) -> Option<Security> {
+        self.granted.map(|granted| match granted.highest() {
+            None => Security::None,
+            Some(SecurityClass::S0) => Security::S0,
+            Some(SecurityClass::S2Unauthenticated) => Security::S2Unauthenticated,
+            Some(SecurityClass::S2Authenticated) => Security::S2Authenticated,
+            Some(SecurityClass::S2AccessControl) => Security::S2AccessControl,
+        })
+    }
+
+    /// Whether the node sleeps: it can be spoken to only for a moment after it spoke.
+    pub fn sleeps(&self) -> bool {
+        self.protocol
+            .is_some_and(|radio| !radio.listening && !radio.frequently_listening)
+    }
+
+    /// Whether the node is a lock.
+    pub fn is_lock(&self) -> bool {
+        self.supports(class::DOOR_LOCK)
+            || self.supports(class::LOCK)
+            || self
+                .protocol
+                .is_some_and(|radio| radio.generic == GENERIC_ENTRY_CONTROL)
+    }
+
+    /// The version of a command class, 1 while it is not known.
+    pub fn version(&self, class: u8) -> u8 {
+        self.versions.get(&class).copied().unwrap_or(1)
+    }
+
+    /// The hazards that it warns of.
+    ///
+    /// Spec: SDS13713 Notification types 1 smoke, 2 CO, 4 heat.
+    pub fn hazards(&self) -> Vec<Hazard> {
+        if self.notifications.is_none()
+            && self
+                .protocol
+                .is_some_and(|radio| radio.generic == GENERIC_SENSOR_ALARM)
+        {
+            // An alarm sensor of the first generation cannot say which: the common ones are combined.
+            return vec![Hazard::Smoke, Hazard::Co];
+        }
+        let types = self.notifications.as_deref().unwrap_or_default();
+        [(1, Hazard::Smoke), (2, Hazard::Co), (4, Hazard::Heat)]
+            .into_iter()
+            .filter_map(|(kind, hazard)| types.contains(&kind).then_some(hazard))
+            .collect()
+    }
+
+    /// What it is to the household; `None` while that cannot be told yet.
+    pub fn description(&self) -> Option<DeviceDescription> {
+        let security = self.security()?;
+        self.plain_classes.as_ref()?;
+        let asked_what_it_reports = self.notifications.is_some()
+            || !self.supports(class::NOTIFICATION)
+            || self.versions.get(&class::NOTIFICATION) == Some(&1)
+            || self.unanswered.contains(&Question::Notifications);
+        let kind = if self.is_lock() {
+            DeviceKind::Lock
+        } else if !asked_what_it_reports {
+            return None;
+        } else if self.hazards().is_empty() {
+            DeviceKind::Other
+        } else {
+            DeviceKind::Alarm
+        };
+        let lock = match kind {
+            DeviceKind::Lock => LockCapabilities {
+                unlatch: false,
+                pin_slots: self.pin_slots.unwrap_or(0),
+                schedules: self.schedules.clone().unwrap_or_default(),
+                log: self.log.unwrap_or(false),
+            },
+            DeviceKind::Alarm | DeviceKind::Other => LockCapabilities::default(),
+        };
+        Some(DeviceDescription {
+            kind,
+            model: self.model(kind),
+            security,
+            lock,
+            hazards: self.hazards(),
+        })
+    }
+
+    fn model(&self, kind: DeviceKind) -> String {
+        let thing = match kind {
+            DeviceKind::Lock => "lock",
+            DeviceKind::Alarm => "alarm",
+            DeviceKind::Other => "device",
+        };
+        match self.product {
+            None => format!("Z-Wave {thing}"),
+            Some((maker, product_type, product_id)) => match maker_name(maker) {
+                Some(maker) => format!("{maker} {thing} {product_type:04X}-{product_id:04X}"),
+                None => format!("Z-Wave {thing} {maker:04X}-{product_type:04X}-{product_id:04X}"),
+            },
+        }
+    }
+}
+
+/// Makers of locks and detectors, by their Z-Wave Alliance number.
+const fn maker_name(maker: u16) -> Option<&'static str> {
+    match maker {
+        0x003b => Some("Schlage"),
+        0x0090 => Some("Kwikset"),
+        0x0129 => Some("Yale"),
+        0x0138 => Some("First Alert"),
+        0x010f => Some("Fibaro"),
+        0x0154 => Some("Popp"),
+        0x0230 => Some("Danalock"),
+        0x0373 => Some("ID Lock"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detector_is_not_announced_before_it_said_what_it_detects() {
+        let mut node = Node::new(NodeId(3));
+        node.granted = Some(ClassSet::of(&[SecurityClass::S2AccessControl]));
+        node.plain_classes = Some(vec![class::NOTIFICATION]);
+        assert_eq!(node.description(), None);
+        node.notifications = Some(vec![1, 2, 8]);
+        let description = node.description().unwrap();
+        assert_eq!(description.kind, DeviceKind::Alarm);
+        assert_eq!(description.hazards, [Hazard::Smoke, Hazard::Co]);
+    }
+
+    #[test]
+    fn a_lock_is_a_lock_before_its_secure_classes_are_known() {
+        let mut node = Node::new(NodeId(2));
+        node.protocol = Some(ProtocolInfo {
+            listening: false,
+            frequently_listening: true,
+            generic: 0x40,
+            specific: 3,
+        });
+        node.plain_classes = Some(vec![class::SECURITY_2]);
+        node.granted = Some(ClassSet::NONE);
+        let description = node.description().unwrap();
+        assert_eq!(
+            (description.kind, description.security),
+            (DeviceKind::Lock, Security::None)
+        );
+    }
+}

@@ -1,0 +1,27 @@
+//! What each fuzz target does with its bytes: a parser of outside bytes must never panic, must hold its limits, and
+//! what it accepts must survive being written and read again.
+//!
+//! The fuzzer runs these (`cargo xtask fuzz`), and an ordinary test replays the committed corpora through them.
+
+mod command;
+mod link;
+mod session;
+
+pub use command::{command_class, node_info};
+pub use link::{serial_command, serial_frame};
+pub use session::{network_keys, s2_session, security_0, security_2};
+
+/// A fuzz target: its name, which is also its corpus's, and what it does.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    ("command_class", command_class),
+    ("network_keys", network_keys),
+    ("node_info", node_info),
+    ("s2_session", s2_session),
+    ("security_0", security_0),
+    ("security_2", security_2),
+    ("serial_command", serial_command),
+    ("serial_frame", serial_frame),
+];

@@ -1,0 +1,221 @@
+//! The HTTP API under `/api/v1`: one file per resource, each with its requests and answers together.
+//!
+//! Promise: nothing but health answers without a token; every error is a problem with a stable code; no request,
+//! however slow or large, holds up another or the doors.
+
+mod alarms;
+mod auth;
+mod commands;
+mod connection;
+mod events;
+mod extract;
+mod health;
+mod locks;
+pub mod openapi;
+mod problem;
+mod radios;
+pub mod server;
+mod shape;
+mod stream;
+mod tokens;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{delete, get, post};
+use hubd_core::engine::Engine;
+use hubd_core::event::Event;
+use hubd_core::input::{Answer, Request};
+use hubd_core::view::CommandView;
+use hubd_model::UnixMillis;
+use tokio::sync::{Semaphore, broadcast};
+use tokio_util::sync::CancellationToken;
+
+use crate::hub::Hub;
+use crate::store::Store;
+use auth::Gate;
+use problem::Problem;
+
+/// How much of everything the server gives.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Whether a reverse proxy tells the client's address.
+    pub behind_proxy: bool,
+    /// Connections at once; half of them are kept for clients that have shown a token.
+    pub connections_max: usize,
+    /// Event streams at once.
+    pub streams_max: usize,
+    /// How long a client may take for a request's head, and how long a connection may be idle.
+    pub header_time: Duration,
+    /// How long a client may take nothing of what it is sent.
+    pub patience: Duration,
+    /// How long the mind may take to answer.
+    pub answer_time: Duration,
+    /// How often an event stream shows that it lives.
+    pub heartbeat: Duration,
+    /// How long requests under way may take when the hub stops.
+    pub farewell: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            behind_proxy: false,
+            connections_max: 256,
+            streams_max: 64,
+            header_time: Duration::from_secs(30),
+            patience: Duration::from_secs(20),
+            answer_time: Duration::from_secs(5),
+            heartbeat: Duration::from_secs(15),
+            farewell: Duration::from_secs(3),
+        }
+    }
+}
+
+/// What every handler works with; cheap to clone.
+#[derive(Clone)]
+pub struct Api(Arc<Inner>);
+
+/// Tells the time of day, for labels.
+pub type Clock = fn() -> UnixMillis;
+
+struct Inner {
+    hub: Hub,
+    store: Store,
+    clock: Clock,
+    gate: Gate,
+    limits: Limits,
+    streams: Arc<Semaphore>,
+    stopping: CancellationToken,
+}
+
+impl Api {
+    /// An API for this hub and store; it ends its streams and waits when `stopping` is cancelled.
+    pub fn new(hub: Hub, store: Store, clock: Clock, limits: Limits, stopping: CancellationToken) -> Self {
+        let streams = Arc::new(Semaphore::new(limits.streams_max));
+        Self(Arc::new(Inner {
+            hub,
+            store,
+            clock,
+            gate: Gate::default(),
+            limits,
+            streams,
+            stopping,
+        }))
+    }
+
+    fn gate(&self) -> &Gate {
+        &self.0.gate
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    fn stopping(&self) -> &CancellationToken {
+        &self.0.stopping
+    }
+
+    fn streams(&self) -> &Arc<Semaphore> {
+        &self.0.streams
+    }
+
+    fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    fn now(&self) -> UnixMillis {
+        (self.0.clock)()
+    }
+
+    fn command_changes(&self) -> broadcast::Receiver<CommandView> {
+        self.0.hub.command_changes()
+    }
+
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Engine) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        Ok(self.in_time(self.0.hub.look(look)).await??)
+    }
+
+    async fn request(&self, request: Request) -> Result<Answer, Problem> {
+        Ok(self.in_time(self.0.hub.request(request)).await??)
+    }
+
+    async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Problem> {
+        tokio::time::timeout(self.0.limits.answer_time, answer)
+            .await
+            .map_err(|_| {
+                let detail = "the hub did not answer in time; look at the lock before asking again";
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_answer", detail).retry_after(5)
+            })
+    }
+
+    /// Records something that happened here. Nobody waits for it; when the hub is too busy the log still has it.
+    fn record(&self, event: Event) {
+        let hub = self.0.hub.clone();
+        tokio::spawn(async move {
+            if let Err(error) = hub.request(Request::Record(event)).await {
+                tracing::warn!(%error, "an event of the API could not be recorded");
+            }
+        });
+    }
+}
+
+/// The router with the gate in front of everything.
+fn router(api: Api) -> Router {
+    let v1 = Router::new()
+        .route("/health", get(health::health))
+        .route("/radios", get(radios::list))
+        .route("/radios/{name}", get(radios::one))
+        .route(
+            "/radios/{name}/inclusion",
+            get(radios::inclusion)
+                .post(radios::include)
+                .delete(radios::cancel_inclusion),
+        )
+        .route("/radios/{name}/inclusion/answer", post(radios::answer))
+        .route(
+            "/radios/{name}/exclusion",
+            get(radios::exclusion)
+                .post(radios::exclude)
+                .delete(radios::cancel_exclusion),
+        )
+        .route("/locks", get(locks::list))
+        .route(
+            "/locks/{id}",
+            get(locks::one).patch(locks::rename).delete(locks::remove),
+        )
+        .route("/locks/{id}/refresh", post(locks::refresh))
+        .route("/locks/{id}/commands", post(commands::create))
+        .route("/commands/{id}", get(commands::one))
+        .route("/alarms", get(alarms::list))
+        .route(
+            "/alarms/{id}",
+            get(alarms::one).patch(alarms::rename).delete(alarms::remove),
+        )
+        .route("/events", get(events::list))
+        .route("/events/stream", get(stream::stream))
+        .route("/tokens", get(tokens::list).post(tokens::create))
+        .route("/tokens/{id}", delete(tokens::remove))
+        .route("/openapi.json", get(openapi::serve));
+    Router::new()
+        .nest("/api/v1", v1)
+        .fallback(async || Problem::no_such_path())
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(axum::middleware::from_fn_with_state(api.clone(), auth::gate))
+        .with_state(api)
+}
+
+fn random(bytes: &mut [u8]) -> Result<(), Problem> {
+    getrandom::fill(bytes).map_err(|_| no_randomness())
+}
+
+fn no_randomness() -> Problem {
+    tracing::error!("the system gives no randomness");
+    let detail = "the system gives no randomness; see the hub's log";
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+}

@@ -1,0 +1,235 @@
+//! The live stream of events (Server-Sent Events), which starts where a client left off.
+//!
+//! ```text
+//!   subscribed to live --> stored pages --(none left)--> live --(missed some)--+
+//!                             ^                                                 |
+//!                             +-------------------------------------------------+
+//! ```
+//! Promise: from its start a stream has every entry once, in order. The store tells live listeners of an entry when
+//! it can be read, so subscribing before reading leaves no gap, and numbers tell apart what comes from both. A slow
+//! client holds one page and no more: what it misses live is read again from the store, and one that takes nothing
+//! for a while is cut and can resume.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::Api;
+use super::auth::Caller;
+use super::events::{EventDto, is_about, subjects};
+use super::extract::{Params, bad_parameter};
+use super::problem::Problem;
+use crate::store::{Filter, StoredEntry};
+
+/// How many stored entries are read at once.
+const PAGE: usize = 200;
+/// Tells browsers when to come back after a cut, and makes the first bytes leave at once.
+const HELLO: &[u8] = b"retry: 2000\n\n";
+const HEARTBEAT: &[u8] = b":\n\n";
+
+/// The journal live. Each event's `id` is its `seq`; its data is an entry as in `GET /events`. With `Last-Event-ID`,
+/// or `after`, the stream starts after that entry; without, it starts now.
+#[utoipa::path(get, path = "/api/v1/events/stream", tag = "events", operation_id = "stream_events",
+    security(("token" = ["read"])), params(
+    ("after" = Option<u64>, Query, description = "Start after this entry."),
+    ("Last-Event-ID" = Option<u64>, Header, description = "Start after this entry; outranks `after`."),
+    ("lock" = Option<String>, Query, description = "Only of this lock."),
+    ("alarm" = Option<String>, Query, description = "Only of this detector."),
+    ("person" = Option<String>, Query, description = "Only of this person."),
+    ("kind" = Option<String>, Query, description = "Only of this kind.")), responses(
+    (status = 200, description = "The stream; a line `:` shows every 15 seconds that it lives. It ends when its token is removed.", body = String,
+        content_type = "text/event-stream"),
+    (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn stream(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    mut params: Params,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let filter = subjects(&mut params)?;
+    let mut after = params.number("after", "a number", 0..=u64::MAX)?;
+    params.finish()?;
+    if let Some(value) = headers.get("last-event-id") {
+        let number = value.to_str().ok().and_then(|text| text.parse().ok());
+        after = Some(number.ok_or_else(|| bad_parameter("Last-Event-ID", "a number"))?);
+    }
+    let permit = Arc::clone(api.streams()).try_acquire_owned().map_err(|_| {
+        let detail = "too many event streams are open; close one or try again later";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail).retry_after(30)
+    })?;
+    let mut beat = interval(api.limits().heartbeat);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beat.reset();
+    let live = api.store().live();
+    let (phase, last) = match after {
+        Some(after) => (Phase::Stored, after),
+        // Now is after the newest entry.
+        None => (Phase::Live, newest(&api).await?),
+    };
+    let follower = Follower {
+        live,
+        filter,
+        phase,
+        last,
+        ready: VecDeque::new(),
+        greeted: false,
+        token: caller.token,
+        beat,
+        api,
+        _permit: permit,
+    };
+    let body = Body::from_stream(stream::unfold(follower, |mut follower| async move {
+        let bytes = follower.next().await?;
+        Some((Ok::<_, Infallible>(bytes), follower))
+    }));
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        // A proxy that gathers bytes would hold back an alarm.
+        (
+            HeaderName::from_static("x-accel-buffering"),
+            HeaderValue::from_static("no"),
+        ),
+    ];
+    Ok((headers, body).into_response())
+}
+
+async fn newest(api: &Api) -> Result<u64, Problem> {
+    let filter = Filter {
+        limit: 1,
+        newest_first: true,
+        ..Filter::default()
+    };
+    let page = api
+        .store()
+        .page(filter)
+        .await
+        .map_err(|error| Problem::store(&error))?;
+    Ok(page.first().map_or(0, |entry| entry.seq))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Stored,
+    Live,
+}
+
+struct Follower {
+    api: Api,
+    filter: Filter,
+    live: Receiver<Arc<StoredEntry>>,
+    phase: Phase,
+    /// The last entry that was looked at, sent or filtered out.
+    last: u64,
+    ready: VecDeque<StoredEntry>,
+    greeted: bool,
+    /// The id of the token that opened it.
+    token: String,
+    beat: Interval,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Follower {
+    /// The next bytes; `None` ends the stream.
+    async fn next(&mut self) -> Option<Bytes> {
+        if !self.greeted {
+            self.greeted = true;
+            return Some(Bytes::from_static(HELLO));
+        }
+        loop {
+            if let Some(entry) = self.ready.pop_front() {
+                return Some(frame(&entry));
+            }
+            if self.phase == Phase::Stored {
+                self.read_page().await?;
+                continue;
+            }
+            let received = tokio::select! {
+                biased;
+                () = self.api.stopping().cancelled() => return None,
+                _ = self.beat.tick() => {
+                    if self.is_removed() {
+                        return None;
+                    }
+                    return Some(Bytes::from_static(HEARTBEAT));
+                }
+                received = self.live.recv() => received,
+            };
+            match received {
+                Ok(entry) => {
+                    if let Some(bytes) = self.take(&entry) {
+                        return Some(bytes);
+                    }
+                }
+                Err(RecvError::Lagged(_)) => self.phase = Phase::Stored,
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// Whether the token that opened this stream was removed meanwhile.
+    fn is_removed(&self) -> bool {
+        // When the tokens cannot be read, nobody is cut off for that.
+        self.api
+            .store()
+            .tokens()
+            .is_ok_and(|known| known.iter().all(|token| token.id != self.token))
+    }
+
+    /// A live entry, unless it was had from the store already or is not wanted.
+    fn take(&mut self, entry: &StoredEntry) -> Option<Bytes> {
+        if entry.seq <= self.last {
+            return None;
+        }
+        self.last = entry.seq;
+        is_about(&self.filter, entry).then(|| frame(entry))
+    }
+
+    async fn read_page(&mut self) -> Option<()> {
+        let filter = Filter {
+            after: Some(self.last),
+            limit: PAGE,
+            ..self.filter.clone()
+        };
+        match self.api.store().page(filter).await {
+            Ok(page) => {
+                if page.len() < PAGE {
+                    self.phase = Phase::Live;
+                }
+                self.last = page.last().map_or(self.last, |entry| entry.seq);
+                self.ready = page.into();
+                Some(())
+            }
+            Err(error) => {
+                // A stream with a hole would be worse than none: the client comes back and resumes.
+                tracing::warn!(%error, "an event stream ends: the journal cannot be read");
+                None
+            }
+        }
+    }
+}
+
+fn frame(entry: &StoredEntry) -> Bytes {
+    let mut bytes = Vec::with_capacity(256);
+    bytes.extend_from_slice(b"id: ");
+    bytes.extend_from_slice(entry.seq.to_string().as_bytes());
+    bytes.extend_from_slice(b"\ndata: ");
+    // JSON has no raw line breaks, so one data line is enough. Serialising plain values cannot fail.
+    if let Err(error) = serde_json::to_writer(&mut bytes, &EventDto::from(entry)) {
+        tracing::error!(%error, seq = entry.seq, "an event could not be written as JSON");
+    }
+    bytes.extend_from_slice(b"\n\n");
+    bytes.into()
+}

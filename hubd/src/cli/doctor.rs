@@ -1,0 +1,391 @@
+//! `hubd doctor`: looks at everything the hub needs and says what works, what does not and what to do. It changes
+//! nothing, and it can be asked while the hub runs.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{Access, FlockOperation, access, flock, statvfs};
+use serde::Serialize;
+
+use super::{AnswerForm, Place};
+use crate::clock::Clock;
+use crate::config::{Config, RadioConfig};
+
+/// Less free space than this will not last long.
+const FREE_BYTES_GOOD: u64 = 512 * 1024 * 1024;
+/// With less than this the next records may not fit.
+const FREE_BYTES_MIN: u64 = 32 * 1024 * 1024;
+/// How long a network dongle may take to take a connection.
+const CONNECT_MAX: Duration = Duration::from_secs(3);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    Good,
+    Attention,
+    Bad,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Finding {
+    what: String,
+    verdict: Verdict,
+    detail: String,
+    /// What to do; absent when nothing needs doing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+}
+
+impl Finding {
+    fn good(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            verdict: Verdict::Good,
+            detail: detail.into(),
+            advice: None,
+        }
+    }
+
+    fn attention(what: impl Into<String>, detail: impl Into<String>, advice: impl Into<String>) -> Self {
+        let advice = Some(advice.into());
+        Self {
+            what: what.into(),
+            verdict: Verdict::Attention,
+            detail: detail.into(),
+            advice,
+        }
+    }
+
+    fn bad(what: impl Into<String>, detail: impl Into<String>, advice: impl Into<String>) -> Self {
+        let advice = Some(advice.into());
+        Self {
+            what: what.into(),
+            verdict: Verdict::Bad,
+            detail: detail.into(),
+            advice,
+        }
+    }
+}
+
+/// Looks at everything; whether the hub can run.
+pub(super) fn doctor(place: &Place, answer: AnswerForm, out: &mut dyn Write) -> io::Result<bool> {
+    let findings = match place.load() {
+        Ok(config) => {
+            let running = is_running(&config.data_dir);
+            let mut findings = vec![Finding::good("configuration", "it is right")];
+            findings.extend(data_dir(&config.data_dir));
+            findings.push(keys(&config));
+            findings.push(clock());
+            findings.push(http(&config, running));
+            if config.radios.is_empty() {
+                let advice = "add a [[radio]] to the configuration";
+                findings.push(Finding::attention("radios", "none is configured", advice));
+            }
+            findings.extend(config.radios.iter().map(port));
+            findings
+        }
+        Err(error) => vec![Finding::bad(
+            "configuration",
+            error.to_string(),
+            "correct it, then ask again",
+        )],
+    };
+    let good = findings.iter().all(|finding| finding.verdict != Verdict::Bad);
+    if answer.json {
+        serde_json::to_writer(
+            &mut *out,
+            &serde_json::json!({ "ok": good, "findings": findings }),
+        )?;
+        writeln!(out)?;
+        return Ok(good);
+    }
+    for finding in &findings {
+        let mark = match finding.verdict {
+            Verdict::Good => "good     ",
+            Verdict::Attention => "attention",
+            Verdict::Bad => "BAD      ",
+        };
+        writeln!(out, "{mark}  {}: {}", finding.what, finding.detail)?;
+        if let Some(advice) = &finding.advice {
+            writeln!(out, "           -> {advice}")?;
+        }
+    }
+    Ok(good)
+}
+
+/// Whether a hub holds this folder now.
+fn is_running(dir: &Path) -> bool {
+    let Ok(file) = OpenOptions::new().read(true).open(dir.join("hubd.lock")) else {
+        return false;
+    };
+    // Given back when `file` is dropped, a moment later.
+    matches!(
+        flock(&file, FlockOperation::NonBlockingLockShared),
+        Err(rustix::io::Errno::WOULDBLOCK)
+    )
+}
+
+fn data_dir(dir: &Path) -> Vec<Finding> {
+    let shown = dir.display();
+    let what = "data folder";
+    let folder = match dir.metadata() {
+        Ok(folder) if folder.is_dir() => folder,
+        Ok(_) => {
+            return vec![Finding::bad(
+                what,
+                format!("{shown} is no folder"),
+                "change data_dir",
+            )];
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let advice =
+                "it is made at the first start; its parent has to exist and let the hub's user write";
+            return vec![Finding::attention(
+                what,
+                format!("{shown} does not exist yet"),
+                advice,
+            )];
+        }
+        Err(error) => {
+            let advice = "run this as the user that runs the hub";
+            return vec![Finding::bad(
+                what,
+                format!("{shown} cannot be looked at ({error})"),
+                advice,
+            )];
+        }
+    };
+    let mut findings = Vec::new();
+    let me = rustix::process::geteuid().as_raw();
+    findings.push(if folder.uid() != me {
+        let detail = format!("{shown} belongs to user {} and this is user {me}", folder.uid());
+        Finding::attention(
+            what,
+            detail,
+            "run this as the user that runs the hub, or give the folder to it",
+        )
+    } else if folder.mode() & 0o022 != 0 {
+        let detail = format!("others may write to {shown} (mode {:03o})", folder.mode() & 0o777);
+        Finding::bad(what, detail, format!("chmod 700 {shown}"))
+    } else if access(dir, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
+        Finding::bad(
+            what,
+            format!("{shown} cannot be written to"),
+            "see that its disk is mounted for writing",
+        )
+    } else {
+        Finding::good(what, format!("{shown} is this user's and private"))
+    });
+    findings.push(match statvfs(dir) {
+        Ok(disk) => {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            let detail = format!("{} MiB are free", free / (1024 * 1024));
+            if free < FREE_BYTES_MIN {
+                Finding::bad(
+                    "disk",
+                    detail,
+                    "make room: records may not fit; doors go on working",
+                )
+            } else if free < FREE_BYTES_GOOD {
+                Finding::attention("disk", detail, "make room before it is full")
+            } else {
+                Finding::good("disk", detail)
+            }
+        }
+        Err(error) => Finding::attention(
+            "disk",
+            format!("its space cannot be read ({error})"),
+            "look at it with df",
+        ),
+    });
+    findings
+}
+
+fn keys(config: &Config) -> Finding {
+    let path = config.data_dir.join("identity.key");
+    let by_systemd =
+        std::env::var_os("CREDENTIALS_DIRECTORY").map(|dir| Path::new(&dir).join("hubd-identity"));
+    let what = "keys";
+    if by_systemd.is_some_and(|path| path.exists()) {
+        return recovery(config, "the hub's identity comes from systemd");
+    }
+    match path.metadata() {
+        Ok(file) if file.mode() & 0o077 != 0 => {
+            let detail = format!(
+                "others may read {} (mode {:03o})",
+                path.display(),
+                file.mode() & 0o777
+            );
+            Finding::bad(what, detail, format!("chmod 600 {}", path.display()))
+        }
+        Ok(_) => recovery(config, "the hub's identity is there and private"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let database = config.data_dir.join("hubd.db").exists();
+            if database {
+                let advice = "restore identity.key from your backup: without it the records stay sealed";
+                Finding::bad(
+                    what,
+                    "the hub's identity is missing though there are records",
+                    advice,
+                )
+            } else {
+                recovery(config, "the hub's identity is made at the first start")
+            }
+        }
+        Err(error) => {
+            let advice = "run this as the user that runs the hub";
+            Finding::attention(
+                what,
+                format!("{} cannot be looked at ({error})", path.display()),
+                advice,
+            )
+        }
+    }
+}
+
+fn recovery(config: &Config, detail: &str) -> Finding {
+    if config.vault.recovery_recipients.is_empty() {
+        let advice =
+            "make a key with age-keygen, keep it on paper, and add its age1… to vault.recovery_recipients";
+        Finding::attention(
+            "keys",
+            format!("{detail}, but if the disk dies nothing sealed can be read"),
+            advice,
+        )
+    } else {
+        Finding::good(
+            "keys",
+            format!("{detail}; {} can recover", config.vault.recovery_recipients.len()),
+        )
+    }
+}
+
+fn clock() -> Finding {
+    if Clock::system().now().wall.is_synced() {
+        return Finding::good("clock", "it is set by the time service");
+    }
+    let advice =
+        "see that systemd-timesyncd runs and reaches a time server (timedatectl); life safety works without";
+    Finding::attention(
+        "clock",
+        "nobody vouches for the date, so nothing that depends on it is granted",
+        advice,
+    )
+}
+
+fn http(config: &Config, running: bool) -> Finding {
+    let address = config.http.listen;
+    let what = "http";
+    match TcpListener::bind(address) {
+        Ok(_) => Finding::good(what, format!("{address} is free for the hub")),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && running => {
+            Finding::good(what, format!("the hub runs and listens on {address}"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Finding::bad(
+            what,
+            format!("another program listens on {address}"),
+            "stop it, or change http.listen",
+        ),
+        Err(error) => Finding::bad(
+            what,
+            format!("the hub cannot listen on {address} ({error})"),
+            "change http.listen",
+        ),
+    }
+}
+
+fn port(radio: &RadioConfig) -> Finding {
+    let what = format!("radio {}", radio.name);
+    let port = radio.port.as_str();
+    if let Some(address) = port.strip_prefix("tcp://") {
+        let reached = address.to_socket_addrs().and_then(|mut found| {
+            let address = found.next().ok_or(io::ErrorKind::NotFound)?;
+            TcpStream::connect_timeout(&address, CONNECT_MAX)
+        });
+        return match reached {
+            Ok(_) => Finding::good(what, format!("{port} takes connections")),
+            Err(error) => {
+                let advice = "see that the device is on, and that its address and port are right";
+                Finding::bad(what, format!("{port} cannot be reached ({error})"), advice)
+            }
+        };
+    }
+    match Path::new(port).metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let advice = "plug the dongle in; `ls /dev/serial/by-id/` shows what is there";
+            Finding::bad(what, format!("{port} is not there"), advice)
+        }
+        Err(error) => Finding::bad(
+            what,
+            format!("{port} cannot be looked at ({error})"),
+            "check the path",
+        ),
+        Ok(file) if !file.file_type().is_char_device() => {
+            let advice = "give the dongle's path under /dev/serial/by-id/";
+            Finding::bad(what, format!("{port} is no serial port"), advice)
+        }
+        Ok(_) if access(port, Access::READ_OK | Access::WRITE_OK).is_err() => {
+            let advice = "add the hub's user to the group dialout, then start the hub again";
+            Finding::bad(what, format!("this user may not use {port}"), advice)
+        }
+        Ok(_) if !port.contains("/by-id/") => {
+            let advice =
+                "give its path under /dev/serial/by-id/, which stays the same when dongles are replugged";
+            Finding::attention(what, format!("{port} is there"), advice)
+        }
+        Ok(_) => Finding::good(what, format!("{port} is there and this user may use it")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hubd_model::RadioName;
+
+    fn radio(port: &str) -> RadioConfig {
+        let kind = crate::config::RadioKind::Zwave;
+        RadioConfig {
+            name: RadioName::parse("zwave").unwrap(),
+            kind,
+            port: port.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_port_is_told_by_what_is_wrong_with_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = format!("tcp://{}", listener.local_addr().unwrap());
+        let cases = [
+            ("/dev/nothing-here", Verdict::Bad, "is not there"),
+            ("/etc/hostname", Verdict::Bad, "no serial port"),
+            (open.as_str(), Verdict::Good, "takes connections"),
+            ("tcp://127.0.0.1:1", Verdict::Bad, "cannot be reached"),
+        ];
+        for (place, verdict, words) in cases {
+            let finding = port(&radio(place));
+            assert_eq!(finding.verdict, verdict, "{finding:?}");
+            assert!(finding.detail.contains(words), "{finding:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_others_may_write_to_is_bad() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        assert!(
+            data_dir(dir.path())
+                .iter()
+                .all(|finding| finding.verdict != Verdict::Bad)
+        );
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(
+            data_dir(dir.path()).first().map(|finding| finding.verdict),
+            Some(Verdict::Bad)
+        );
+        assert!(!is_running(dir.path()));
+    }
+}

@@ -1,0 +1,114 @@
+//! `hubd run`: puts the house together - configuration, store, radios, event loop, HTTP - and takes it down in order.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{Fault, Place, store_options};
+use crate::api::{self, Api, Limits};
+use crate::clock::{self, Clock};
+use crate::config::Config;
+use crate::hub::Hub;
+use crate::run::Parts;
+use crate::store::Store;
+use crate::supervise::supervise;
+use crate::{logging, radios, run as event_loop};
+
+/// Runs until a signal ends it.
+pub(super) fn run(place: &Place) -> Result<(), Fault> {
+    let config = place.load()?;
+    logging::start(config.log)?;
+    runtime()?.block_on(async {
+        let stop = CancellationToken::new();
+        stop_at_signal(stop.clone())?;
+        house(config, stop).await
+    })
+}
+
+/// One thread runs everything that waits; the store has its own for the disk.
+pub(super) fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .thread_keep_alive(Duration::from_secs(5))
+        .build()
+}
+
+/// A hub with this configuration, until `stop` is cancelled.
+async fn house(config: Config, stop: CancellationToken) -> Result<(), Fault> {
+    // First what can be refused without touching anything.
+    let listener = api::server::listen(config.http.listen)?;
+    let address = listener.local_addr()?;
+    let (store, opened) = Store::open(
+        &config.data_dir,
+        &store_options(&config.vault.recovery_recipients),
+    )?;
+    let stop_radios = CancellationToken::new();
+    let mut links = Vec::new();
+    for radio in &config.radios {
+        links.push(supervise(radios::plan(radio, &store).await?, stop_radios.clone()));
+    }
+    if store.tokens()?.is_empty() {
+        tracing::warn!(
+            "there is no API token yet; make one with `hubd token create --name NAME --scope manage`, as the user \
+             that runs the hub"
+        );
+    }
+
+    let (hub, from_handles) = Hub::new();
+    let limits = Limits {
+        behind_proxy: config.http.behind_proxy,
+        ..Limits::default()
+    };
+    let serving = CancellationToken::new();
+    let api = Api::new(
+        hub.clone(),
+        store.clone(),
+        clock::unix_millis,
+        limits,
+        serving.clone(),
+    );
+    let server = tokio::spawn(api::server::serve(listener, api));
+    tracing::info!(%address, data_dir = %config.data_dir.display(), radios = config.radios.len(), "the hub runs");
+    let stop_loop = CancellationToken::new();
+    let parts = Parts {
+        hub,
+        from_handles,
+        store: store.clone(),
+        status: opened.status,
+        memory: opened.memory,
+        radios: links,
+        stop_radios,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        stop: stop_loop.clone(),
+    };
+    let clock = Clock::system();
+    let farewell = async {
+        stop.cancelled().await;
+        tracing::info!("the hub stops");
+        // Requests under way are answered while the mind still answers.
+        serving.cancel();
+        if let Err(error) = server.await {
+            tracing::error!(%error, "the HTTP server ended badly");
+        }
+        stop_loop.cancel();
+    };
+    tokio::join!(event_loop::run(parts, || clock.now()), farewell);
+    store.close().await?;
+    Ok(())
+}
+
+fn stop_at_signal(stop: CancellationToken) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stop.cancel();
+    });
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! Each wrong configuration is refused by place, key, fault and what is allowed.
+
+use super::*;
+
+const FULL: &str = r#"
+data_dir = "/srv/hubd"
+[http]
+listen = "0.0.0.0:8480"
+tls = "off"
+behind_proxy = true
+[[radio]]
+name = "zwave"
+kind = "zwave"
+port = "/dev/serial/by-id/usb-Zooz-if00"
+[log]
+level = "debug"
+format = "json"
+[vault]
+recovery_recipients = ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"]
+"#;
+
+fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let environment = environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::from_text(Path::new("h.toml"), text, environment).map_err(|error| error.to_string())
+}
+
+#[test]
+fn an_empty_file_is_a_hub_on_loopback_without_radios() {
+    let config = load("", &[]).unwrap();
+    assert_eq!(config.http.listen.to_string(), "127.0.0.1:8480");
+    assert_eq!(config.data_dir, Path::new("/var/lib/hubd"));
+    assert!(config.radios.is_empty());
+}
+
+#[test]
+fn every_key_is_read_from_the_file_and_from_the_environment() {
+    let from_file = load(FULL, &[]).unwrap();
+    assert_eq!(from_file.log.level, tracing::Level::DEBUG);
+    assert_eq!(from_file.radios[0].port, "/dev/serial/by-id/usb-Zooz-if00");
+    let from_environment = load(
+        "",
+        &[
+            ("PATH", "/bin"),
+            ("HUBD__DATA_DIR", "/srv/hubd"),
+            ("HUBD__HTTP__LISTEN", "0.0.0.0:8480"),
+            ("HUBD__HTTP__TLS", "off"),
+            ("HUBD__HTTP__BEHIND_PROXY", "true"),
+            ("HUBD__RADIO__0__PORT", "/dev/serial/by-id/usb-Zooz-if00"),
+            ("HUBD__RADIO__0__NAME", "zwave"),
+            ("HUBD__RADIO__0__KIND", "zwave"),
+            ("HUBD__LOG__LEVEL", "debug"),
+            ("HUBD__LOG__FORMAT", "json"),
+            (
+                "HUBD__VAULT__RECOVERY_RECIPIENTS",
+                "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+            ),
+        ],
+    );
+    assert_eq!(from_environment.unwrap(), from_file);
+    let overlaid = load(FULL, &[("HUBD__RADIO__0__PORT", "tcp://nas:4000")]).unwrap();
+    assert_eq!(overlaid.radios[0].port, "tcp://nas:4000");
+    assert_eq!(overlaid.radios[0].name.as_str(), "zwave");
+}
+
+#[test]
+fn every_mistake_names_place_key_fault_and_what_is_allowed() {
+    let radio = |lines: &str| format!("[[radio]]\n{lines}");
+    let good = "name = \"a\"\nkind = \"zwave\"\nport = \"/dev/a\"\n";
+    let cases: &[(&str, &[(&str, &str)], &[&str])] = &[
+        (
+            "[http]\nlisten = \"nowhere\"",
+            &[],
+            &["h.toml", "`http.listen`", "nowhere", "127.0.0.1:8480"],
+        ),
+        (
+            "[http]\nlisten = 8480",
+            &[],
+            &["h.toml", "`http.listen`", "a whole number"],
+        ),
+        (
+            "[http]\nlisen = \"x\"",
+            &[],
+            &["h.toml", "`http.lisen`", "did you mean `http.listen`?"],
+        ),
+        ("datadir = \"x\"", &[], &["h.toml", "`datadir`", "`data_dir`"]),
+        ("[[radios]]\nname = \"x\"", &[], &["`radios`", "`radio`"]),
+        ("[quantum]\nx = 1", &[], &["unknown key `quantum`"]),
+        (
+            "[http]\nlisten = \"0.0.0.0:8480\"",
+            &[],
+            &["`http.listen`", "loopback", "behind_proxy"],
+        ),
+        (
+            "[http]\ntls = \"self-signed\"",
+            &[],
+            &["`http.tls`", "cannot serve yet", "\"off\" is allowed"],
+        ),
+        (
+            "[http.tls]\ncert = \"a\"",
+            &[],
+            &["`http.tls`", "cannot serve yet"],
+        ),
+        ("[http]\ntls = \"on\"", &[], &["`http.tls`", "\"on\""]),
+        (
+            "[http]\nbehind_proxy = 1",
+            &[],
+            &["`http.behind_proxy`", "true and false"],
+        ),
+        ("http = 3", &[], &["`http`", "a section is allowed"]),
+        ("[log]\nlevel = \"loud\"", &[], &["`log.level`", "loud", "warn"]),
+        ("[log]\nformat = \"xml\"", &[], &["`log.format`", "json"]),
+        ("data_dir = \"\"", &[], &["`data_dir`", "is empty"]),
+        ("a = = b", &[], &["h.toml", "not valid TOML", "line 1"]),
+        (
+            "[vault]\nrecovery_recipients = [\"age1x\"]",
+            &[],
+            &["`vault.recovery_recipients`", "age1x"],
+        ),
+        (
+            &radio("kind = \"zwave\"\nport = \"/dev/a\""),
+            &[],
+            &["`radio[0].name` is missing", "a-z"],
+        ),
+        (
+            &radio("name = \"a\"\nkind = \"zwave\""),
+            &[],
+            &["`radio[0].port` is missing", "tcp://"],
+        ),
+        (
+            &radio("name = \"a\"\nkind = \"zigbee\"\nport = \"/dev/a\""),
+            &[],
+            &["`radio[0].kind`", "yet"],
+        ),
+        (
+            &radio("name = \"a\"\nkind = \"zwave\"\nport = \"tcp://x\""),
+            &[],
+            &["`radio[0].port`", "tcp://x"],
+        ),
+        (
+            &radio("name = \"A b\"\nkind = \"zwave\"\nport = \"/dev/a\""),
+            &[],
+            &["`radio[0].name`", "A b"],
+        ),
+        (
+            &radio(&format!("{good}{}", radio(good))),
+            &[],
+            &["`radio[1].name`"],
+        ),
+        (
+            &radio(&format!("{good}baud = 9600")),
+            &[],
+            &["unknown key `radio[0].baud`"],
+        ),
+        (
+            "",
+            &[("HUBD__HTTP__LISTEN", "x")],
+            &["environment variable HUBD__HTTP__LISTEN", "`http.listen`"],
+        ),
+        (
+            "",
+            &[("HUBD__HTTP__LISEN", "x")],
+            &["environment variable HUBD__HTTP__LISEN", "`http.listen`?"],
+        ),
+        (
+            "",
+            &[("HUBD__RADIO__99__NAME", "x")],
+            &["HUBD__RADIO__99__NAME", "at most 16"],
+        ),
+        ("", &[("HUBD__0__NAME", "x")], &["HUBD__0__NAME", "number"]),
+        ("", &[("HUBD____X", "x")], &["HUBD____X", "HUBD__SECTION__KEY"]),
+    ];
+    for (text, environment, words) in cases {
+        let message = load(text, environment).expect_err(text);
+        for word in *words {
+            assert!(
+                message.contains(word),
+                "{text:?} {environment:?}: {message:?} does not say {word:?}"
+            );
+        }
+        assert!(!message.contains('\n'), "{message:?}");
+    }
+}
+
+#[test]
+fn a_secret_key_pasted_as_recipient_is_not_repeated() {
+    let secret = "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ";
+    let message = load(&format!("[vault]\nrecovery_recipients = [\"{secret}\"]"), &[]).unwrap_err();
+    assert!(
+        message.contains("secret key") && !message.contains("QQQQ"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_missing_file_is_an_error_only_when_it_was_named() {
+    let missing = Path::new("/nonexistent/h.toml");
+    let message = Config::load(Some(missing), []).unwrap_err().to_string();
+    assert!(
+        message.contains("/nonexistent/h.toml") && message.contains("--config"),
+        "{message}"
+    );
+}

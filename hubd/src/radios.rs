@@ -1,0 +1,74 @@
+//! From a radio's configuration to its running adapter: the one place that knows every kind of radio.
+
+use hubd_model::SecretBytes;
+use hubd_zwave::io::{Kept, PortConfig};
+use hubd_zwave::security::NetworkKeys;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use zeroize::Zeroizing;
+
+use crate::clock::Clock;
+use crate::config::{RadioConfig, RadioKind};
+use crate::store::{Store, StoreError};
+use crate::supervise::{Life, RadioPlan};
+
+/// The name under which a radio's network keys are sealed.
+pub const KEYS_SECRET: &str = "network_keys";
+
+/// What the supervisor needs to keep a radio running. New network keys are durable before the radio may use them.
+///
+/// # Errors
+/// When the store cannot give or keep the keys.
+pub async fn plan(radio: &RadioConfig, store: &Store) -> Result<RadioPlan, StoreError> {
+    let cache = store.cache(&radio.name).await?;
+    let keys = match store.secret(&radio.name, KEYS_SECRET).await? {
+        Some(keys) => keys,
+        None => new_keys(radio, store).await?,
+    };
+    let port = PortConfig {
+        name: radio.name.clone(),
+        port: radio.port.clone(),
+    };
+    let RadioKind::Zwave = radio.kind;
+    Ok(RadioPlan {
+        name: radio.name.clone(),
+        kind: "Z-Wave",
+        cache,
+        start: Box::new(move |life| Box::pin(zwave(port.clone(), keys.clone(), life))),
+    })
+}
+
+async fn new_keys(radio: &RadioConfig, store: &Store) -> Result<SecretBytes, StoreError> {
+    let keys = NetworkKeys::generate(&mut seeded_rng()?).to_bytes();
+    store.put_secret(&radio.name, KEYS_SECRET, keys.clone()).await?;
+    tracing::info!(radio = %radio.name, "new network keys were made and sealed");
+    Ok(keys)
+}
+
+/// One run of the Z-Wave adapter.
+async fn zwave(port: PortConfig, keys: SecretBytes, life: Life) -> Result<(), String> {
+    let rng = seeded_rng().map_err(|error| error.to_string())?;
+    let kept = Kept {
+        keys,
+        cache: life.cache,
+    };
+    let clock = Clock::system();
+    hubd_zwave::io::run(
+        port,
+        kept,
+        move || clock.now(),
+        Box::new(rng),
+        life.orders,
+        life.out,
+        life.stop,
+    )
+    .await
+    .map_err(|error| format!("the sealed Z-Wave keys cannot be used ({error}); restore them from a backup"))
+}
+
+/// A generator seeded by the operating system.
+fn seeded_rng() -> Result<ChaCha20Rng, StoreError> {
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *seed).map_err(|_| StoreError::Random)?;
+    Ok(ChaCha20Rng::from_seed(*seed))
+}

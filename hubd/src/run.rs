@@ -1,0 +1,341 @@
+//! The one event loop: it owns the mind, feeds it what happens and carries out what it decides.
+//!
+//! Radios go first, then the store's word, deadlines, and requests; but everybody gets a turn, so that a babbling
+//! radio starves no request. Nothing here waits for a disk, a radio or a client: orders are given to adapters and
+//! records to the store without waiting, and what does not fit comes back to the mind as a fact.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use hubd_core::engine::Engine;
+use hubd_core::input::{Answer, Input, Memory, Refusal, Ticket};
+use hubd_core::output::Output;
+use hubd_core::view::StoreHealth;
+use hubd_model::{CommandId, Now, Order, RadioName};
+use hubd_zwave::io::FromRadio;
+use sd_notify::NotifyState;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Interval;
+use tokio_util::sync::CancellationToken;
+
+use crate::hub::{Hub, ToLoop};
+use crate::store::{Store, StoreJob, StoreStatus};
+use crate::supervise::RadioLink;
+
+/// After so many turns everybody gets one, whoever else has something to say.
+const TURNS_IN_A_ROW_MAX: u32 = 32;
+/// How long adapters have to end when the hub stops.
+const ADAPTERS_END_MAX: Duration = Duration::from_secs(3);
+/// How long the store has to write the last entries when the hub stops.
+const LAST_ENTRIES_MAX: Duration = Duration::from_secs(5);
+
+/// Where records go.
+pub trait Records {
+    /// Takes a job; never waits.
+    fn submit(&self, job: StoreJob);
+}
+
+impl Records for Store {
+    fn submit(&self, job: StoreJob) {
+        Self::submit(self, job);
+    }
+}
+
+/// What the loop is made of.
+pub struct Parts<R> {
+    /// The handle, for telling waiters of command changes.
+    pub hub: Hub,
+    /// The loop's end of the handle.
+    pub from_handles: mpsc::Receiver<ToLoop>,
+    /// Where records go.
+    pub store: R,
+    /// What the store says.
+    pub status: mpsc::Receiver<StoreStatus>,
+    /// What the store remembers.
+    pub memory: Memory,
+    /// The radios, in the configuration's order.
+    pub radios: Vec<RadioLink>,
+    /// Stops the adapters: the token that they were started with.
+    pub stop_radios: CancellationToken,
+    /// The hub's version.
+    pub version: String,
+    /// Stops the loop.
+    pub stop: CancellationToken,
+}
+
+/// Runs the hub until it is told to stop. The store is closed by whoever opened it, afterwards.
+pub async fn run<R: Records>(parts: Parts<R>, clock: impl Fn() -> Now) {
+    let mut house = Loop {
+        engine: Engine::new(),
+        hub: parts.hub,
+        store: parts.store,
+        radios: parts.radios,
+        clock,
+        tickets: 0,
+        last_entry: 0,
+        durable: parts.memory.last_seq,
+        first_radio: 0,
+    };
+    let (mut from_handles, mut status) = (parts.from_handles, parts.status);
+    let radios = house.radios.iter().map(|radio| radio.name().clone()).collect();
+    house.give(
+        Input::Started {
+            memory: parts.memory,
+            radios,
+            version: parts.version,
+        },
+        None,
+    );
+    notify(NotifyState::Ready);
+    // systemd restarts a hub that does not pat its watchdog; three pats within its limit.
+    let mut watchdog = sd_notify::watchdog_enabled().map(|limit| tokio::time::interval(limit / 3));
+
+    let mut turns = 0_u32;
+    let mut store_speaks = true;
+    while !parts.stop.is_cancelled() {
+        turns = turns.wrapping_add(1);
+        if turns.is_multiple_of(TURNS_IN_A_ROW_MAX) {
+            house.give_everybody_a_turn(&mut from_handles, &mut status);
+            if let Some(watchdog) = &mut watchdog
+                && watchdog.tick().now_or_never().is_some()
+            {
+                notify(NotifyState::Watchdog);
+            }
+            tokio::task::yield_now().await;
+        }
+        let until_deadline = house.until_deadline();
+        if until_deadline == Some(Duration::ZERO) {
+            house.give(Input::Tick, None);
+            continue;
+        }
+        tokio::select! {
+            biased;
+            () = parts.stop.cancelled() => break,
+            (place, word) = next_word(&mut house.radios, house.first_radio) => house.hear(place, word),
+            said = status.recv(), if store_speaks => match said {
+                Some(said) => house.store_says(said),
+                None => {
+                    store_speaks = false;
+                    let reason = "the store has ended, so nothing is recorded; restart the hub".to_owned();
+                    house.give(Input::StoreFailing { reason }, None);
+                }
+            },
+            () = sleep_or_never(until_deadline) => house.give(Input::Tick, None),
+            Some(message) = from_handles.recv() => house.asked(message),
+            () = tick_or_never(&mut watchdog) => notify(NotifyState::Watchdog),
+        }
+    }
+
+    notify(NotifyState::Stopping);
+    parts.stop_radios.cancel();
+    house.hear_the_last_words().await;
+    house.give(Input::Stopping, None);
+    house.wait_for_the_disk(&mut status).await;
+}
+
+struct Loop<R, C> {
+    engine: Engine,
+    hub: Hub,
+    store: R,
+    radios: Vec<RadioLink>,
+    clock: C,
+    tickets: u64,
+    /// The newest entry that was given to the store.
+    last_entry: u64,
+    /// The newest entry that is on disk.
+    durable: u64,
+    /// Which radio is listened to first, in turns.
+    first_radio: usize,
+}
+
+impl<R: Records, C: Fn() -> Now> Loop<R, C> {
+    /// One mutation, and everything that it leads to.
+    fn give(&mut self, input: Input, mut reply: Option<oneshot::Sender<Result<Answer, Refusal>>>) {
+        let mut inputs = VecDeque::from([input]);
+        // An order that is lost ends its command, so this ends too.
+        while let Some(input) = inputs.pop_front() {
+            self.engine.handle((self.clock)(), input);
+            while let Some(output) = self.engine.poll() {
+                match output {
+                    Output::Order { radio, order } => inputs.extend(self.order(radio, order)),
+                    Output::Journal(entry) => {
+                        self.last_entry = entry.seq;
+                        self.store.submit(StoreJob::Journal(entry));
+                    }
+                    Output::Save(record) => self.store.submit(StoreJob::Save(record)),
+                    Output::Forget(key) => self.store.submit(StoreJob::Forget(key)),
+                    Output::Command(command) => self.hub.publish_command(command),
+                    Output::Answer { answer, .. } => {
+                        if let Some(reply) = reply.take() {
+                            // The asker may have gone away meanwhile; then nobody wants the answer.
+                            let _ = reply.send(answer);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives an order to its radio; what was lost comes back as an input.
+    fn order(&self, radio: RadioName, order: Order) -> Option<Input> {
+        let link = self.radios.iter().find(|link| *link.name() == radio);
+        let lost = match link {
+            Some(link) => link.order(order).err()?,
+            None => order,
+        };
+        tracing::warn!(%radio, "an order did not reach the adapter");
+        let command: Option<CommandId> = match lost {
+            Order::Actuate { command, .. } => Some(command),
+            Order::Include(_) | Order::Answer(_) | Order::Cancel | Order::Exclude => None,
+            // Nothing waits for these: a withdrawn movement expires by itself, the others can be asked for again.
+            Order::Withdraw { .. } | Order::Refresh { .. } | Order::RemoveFailed { .. } => return None,
+        };
+        Some(Input::OrderLost { command, radio })
+    }
+
+    fn hear(&mut self, place: usize, word: FromRadio) {
+        self.first_radio = place.wrapping_add(1);
+        let Some(radio) = self.radios.get(place) else {
+            return;
+        };
+        let name = radio.name().clone();
+        match word {
+            FromRadio::Report(report) => self.give(Input::Report { radio: name, report }, None),
+            FromRadio::KeepCache(bytes) => {
+                radio.keep_cache(bytes.clone());
+                self.store.submit(StoreJob::KeepCache { radio: name, bytes });
+            }
+        }
+    }
+
+    fn store_says(&mut self, said: StoreStatus) {
+        match said {
+            StoreStatus::Durable { seq } => {
+                self.durable = self.durable.max(seq);
+                self.give(Input::Durable { seq }, None);
+            }
+            StoreStatus::Failing { reason } => self.give(Input::StoreFailing { reason }, None),
+            StoreStatus::Recovered => self.give(Input::StoreRecovered, None),
+        }
+    }
+
+    fn asked(&mut self, message: ToLoop) {
+        match message {
+            ToLoop::Request(request, reply) => {
+                self.tickets = self.tickets.wrapping_add(1);
+                self.give(
+                    Input::Request {
+                        ticket: Ticket(self.tickets),
+                        request,
+                    },
+                    Some(reply),
+                );
+            }
+            ToLoop::Look(look) => look(&self.engine),
+        }
+    }
+
+    fn give_everybody_a_turn(
+        &mut self,
+        from_handles: &mut mpsc::Receiver<ToLoop>,
+        status: &mut mpsc::Receiver<StoreStatus>,
+    ) {
+        if let Ok(said) = status.try_recv() {
+            self.store_says(said);
+        }
+        if let Ok(message) = from_handles.try_recv() {
+            self.asked(message);
+        }
+    }
+
+    fn until_deadline(&self) -> Option<Duration> {
+        let deadline = self.engine.next_deadline()?;
+        let now = (self.clock)().mono;
+        Some(Duration::from_micros(
+            deadline.as_micros().saturating_sub(now.as_micros()),
+        ))
+    }
+
+    /// What the adapters said before they ended is heard.
+    async fn hear_the_last_words(&mut self) {
+        let ended: Vec<_> = self.radios.iter_mut().map(RadioLink::ended).collect();
+        let mut ended = std::pin::pin!(tokio::time::timeout(ADAPTERS_END_MAX, async {
+            for adapter in ended {
+                adapter.await;
+            }
+        }));
+        loop {
+            tokio::select! {
+                biased;
+                (place, word) = next_word(&mut self.radios, self.first_radio) => self.hear(place, word),
+                in_time = &mut ended => {
+                    if in_time.is_err() {
+                        tracing::warn!("an adapter did not end in time");
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits until the last entry is on disk, or the store says that it cannot be.
+    async fn wait_for_the_disk(&mut self, status: &mut mpsc::Receiver<StoreStatus>) {
+        let written = async {
+            while self.durable < self.last_entry && self.engine.store_health() == StoreHealth::Good {
+                match status.recv().await {
+                    Some(said) => self.store_says(said),
+                    None => return,
+                }
+            }
+        };
+        if tokio::time::timeout(LAST_ENTRIES_MAX, written).await.is_err() {
+            tracing::error!("the last entries may not be on disk");
+        }
+    }
+}
+
+/// The next word of any radio, and whose it is. Radios are listened to in turns.
+async fn next_word(radios: &mut [RadioLink], first: usize) -> (usize, FromRadio) {
+    poll_fn(|context| {
+        let count = radios.len();
+        for turn in 0..count {
+            let place = first.wrapping_add(turn) % count;
+            if let Some(radio) = radios.get_mut(place)
+                && let Poll::Ready(Some(word)) = radio.poll_report(context)
+            {
+                return Poll::Ready((place, word));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+async fn sleep_or_never(span: Option<Duration>) {
+    match span {
+        Some(span) => tokio::time::sleep(span).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn tick_or_never(interval: &mut Option<Interval>) {
+    match interval {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Tells systemd, where there is one.
+fn notify(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::debug!(%error, "systemd could not be told");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,449 @@
+//! The loop with scripted adapters: on a fake store and paused time, and on the real store.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError};
+
+use hubd_core::event::{Entry, Event};
+use hubd_core::input::Request;
+use hubd_core::view::CommandStatus;
+use hubd_model::{
+    ActuationStep, BatteryPercent, BoltState, DeviceAddress, DeviceDescription, DeviceKind, LockCapabilities,
+    LockId, LockOp, LockSignal, Millis, MonoTime, RadioState, Report, Security, Source, UnixMillis, Urgency,
+    Via, WallTime,
+};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::*;
+use crate::hub::AskError;
+use crate::store::StoreOptions;
+use crate::supervise::{Life, ORDERS_MAX, RadioPlan, Running, supervise};
+
+/// A store that keeps everything in memory, and syncs it when it is told to.
+#[derive(Clone)]
+struct Fake {
+    journal: Arc<Mutex<Vec<Entry>>>,
+    status: mpsc::Sender<StoreStatus>,
+    /// Whether entries are on disk at once.
+    disk: bool,
+}
+
+impl Records for Fake {
+    fn submit(&self, job: StoreJob) {
+        if let StoreJob::Journal(entry) = job {
+            let seq = entry.seq;
+            self.journal
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(entry);
+            if self.disk {
+                let _ = self.status.try_send(StoreStatus::Durable { seq });
+            }
+        }
+    }
+}
+
+impl Fake {
+    fn events(&self) -> Vec<Event> {
+        self.journal
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|entry| entry.event.clone())
+            .collect()
+    }
+
+    fn kinds(&self) -> Vec<&'static str> {
+        self.journal
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|entry| entry.event.kind())
+            .collect()
+    }
+}
+
+fn name() -> RadioName {
+    RadioName::parse("zwave").unwrap()
+}
+
+fn address(node: usize) -> DeviceAddress {
+    DeviceAddress::parse(&format!("C0FFEE00/{node}")).unwrap()
+}
+
+fn lock_found(node: usize) -> FromRadio {
+    let description = DeviceDescription {
+        kind: DeviceKind::Lock,
+        model: "Acme One".into(),
+        security: Security::S2AccessControl,
+        lock: LockCapabilities::default(),
+        hazards: Vec::new(),
+    };
+    FromRadio::Report(Report::Device {
+        device: address(node),
+        description,
+        fresh: false,
+    })
+}
+
+fn step(command: &CommandId, step: ActuationStep) -> FromRadio {
+    FromRadio::Report(Report::Actuation {
+        command: command.clone(),
+        step,
+    })
+}
+
+/// An adapter with one good lock.
+fn good(mut life: Life) -> Running {
+    Box::pin(async move {
+        let out = life.out;
+        let _ = out
+            .send(FromRadio::Report(Report::Radio(RadioState::Ready)))
+            .await;
+        let _ = out.send(lock_found(2)).await;
+        loop {
+            tokio::select! {
+                () = life.stop.cancelled() => break,
+                Some(order) = life.orders.recv() => {
+                    if let Order::Actuate { command, device, op, .. } = order {
+                        let _ = out.send(step(&command, ActuationStep::Sent)).await;
+                        let _ = out.send(step(&command, ActuationStep::Acknowledged)).await;
+                        let signal = LockSignal::Bolt { bolt: op.wanted(), via: Via::source(Source::Remote) };
+                        let _ = out.send(FromRadio::Report(Report::Lock { device, signal })).await;
+                    }
+                }
+            }
+        }
+        let signal = LockSignal::Tampered;
+        let _ = out
+            .send(FromRadio::Report(Report::Lock {
+                device: address(2),
+                signal,
+            }))
+            .await;
+        Ok(())
+    })
+}
+
+/// An adapter that finds so many locks and then does nothing.
+fn mute(locks: usize) -> impl FnMut(Life) -> Running + Send {
+    move |life| {
+        Box::pin(async move {
+            let _ = life
+                .out
+                .send(FromRadio::Report(Report::Radio(RadioState::Ready)))
+                .await;
+            for node in 0..locks {
+                let _ = life.out.send(lock_found(node)).await;
+            }
+            life.stop.cancelled().await;
+            drop(life.orders);
+            Ok(())
+        })
+    }
+}
+
+struct House {
+    hub: Hub,
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+fn start<R: Records + Send + 'static>(
+    store: R,
+    status: mpsc::Receiver<StoreStatus>,
+    memory: Memory,
+    adapter: impl FnMut(Life) -> Running + Send + 'static,
+) -> House {
+    let (hub, from_handles) = Hub::new();
+    let (stop, stop_radios) = (CancellationToken::new(), CancellationToken::new());
+    let plan = RadioPlan {
+        name: name(),
+        kind: "Z-Wave",
+        cache: None,
+        start: Box::new(adapter),
+    };
+    let parts = Parts {
+        hub: hub.clone(),
+        from_handles,
+        store,
+        status,
+        memory,
+        radios: vec![supervise(plan, stop_radios.clone())],
+        stop_radios,
+        version: "0.1.0".into(),
+        stop: stop.clone(),
+    };
+    let begun = Instant::now();
+    let clock = move || {
+        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap();
+        Now {
+            mono: MonoTime::from_micros(micros),
+            wall: WallTime::Synced(UnixMillis(1_700_000_000_000)),
+        }
+    };
+    House {
+        hub,
+        stop,
+        running: tokio::spawn(run(parts, clock)),
+    }
+}
+
+fn fake(disk: bool, adapter: impl FnMut(Life) -> Running + Send + 'static) -> (House, Fake) {
+    let (status, said) = mpsc::channel(4_096);
+    let store = Fake {
+        journal: Arc::default(),
+        status,
+        disk,
+    };
+    (start(store.clone(), said, Memory::default(), adapter), store)
+}
+
+impl House {
+    /// Waits until the mind looks as wanted. Every look is a turn of the loop.
+    async fn until<T: Send + 'static>(
+        &self,
+        look: impl Fn(&Engine) -> Option<T> + Clone + Send + 'static,
+    ) -> T {
+        for _ in 0..1_000_000 {
+            let look = look.clone();
+            if let Some(seen) = self.hub.look(move |engine| look(engine)).await.unwrap() {
+                return seen;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("it never came to that");
+    }
+
+    async fn locks(&self, count: usize) -> Vec<LockId> {
+        self.until(move |engine| {
+            let locks: Vec<LockId> = engine.locks().into_iter().map(|lock| lock.id).collect();
+            (locks.len() == count).then_some(locks)
+        })
+        .await
+    }
+
+    async fn unlock(&self, command: &str, lock: &LockId) -> Result<Answer, AskError> {
+        self.hub
+            .request(Request::Actuate {
+                command: CommandId::parse(command).unwrap(),
+                lock: lock.clone(),
+                op: LockOp::Unlock,
+                requester: "anna".into(),
+                urgency: Urgency::Person,
+                time_to_live: Millis(10_000),
+            })
+            .await
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        self.running.await.unwrap();
+    }
+}
+
+async fn ended(
+    changes: &mut tokio::sync::broadcast::Receiver<hubd_core::view::CommandView>,
+) -> CommandStatus {
+    loop {
+        let change = changes.recv().await.unwrap();
+        if change.status.is_ended() {
+            return change.status;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_door_opens_and_the_last_words_are_heard() {
+    let (house, store) = fake(true, good);
+    let lock = house.locks(1).await.remove(0);
+    let mut changes = house.hub.command_changes();
+    house.unlock("c1", &lock).await.unwrap();
+    assert_eq!(ended(&mut changes).await, CommandStatus::Done);
+    let bolt = house
+        .hub
+        .look(move |engine| engine.lock(&lock).unwrap().bolt)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(bolt.value, (BoltState::Unlocked, Via::source(Source::Remote)));
+    house.stop().await;
+    let expected = [
+        "hub.started",
+        "device.included",
+        "lock.operated",
+        "command.ended",
+        "lock.tampered",
+        "hub.stopped",
+    ];
+    assert_eq!(store.kinds(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_waits_for_the_disk_unless_the_disk_fails() {
+    let (house, store) = fake(false, good);
+    let lock = house.locks(1).await.remove(0);
+    house.unlock("c1", &lock).await.unwrap();
+    let id = CommandId::parse("c1").unwrap();
+    let journal = Arc::clone(&store.journal);
+    house
+        .until(move |_| {
+            journal
+                .lock()
+                .unwrap()
+                .iter()
+                .any(|entry| entry.event.kind() == "command.ended")
+                .then_some(())
+        })
+        .await;
+    let seen = id.clone();
+    let status = house
+        .hub
+        .look(move |engine| engine.command(&seen).unwrap().status)
+        .await
+        .unwrap();
+    assert_eq!(status, CommandStatus::Acknowledged);
+    store
+        .status
+        .send(StoreStatus::Failing {
+            reason: "full".into(),
+        })
+        .await
+        .unwrap();
+    house
+        .until(move |engine| (engine.command(&id)?.status == CommandStatus::Done).then_some(()))
+        .await;
+    store.status.send(StoreStatus::Recovered).await.unwrap();
+    house
+        .until(|engine| (engine.store_health() == StoreHealth::Good).then_some(()))
+        .await;
+    house.stop().await;
+    assert_eq!(
+        store
+            .kinds()
+            .iter()
+            .filter(|kind| kind.starts_with("hub."))
+            .count(),
+        4
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_ends_what_a_mute_radio_does_not() {
+    let (house, store) = fake(true, mute(1));
+    let lock = house.locks(1).await.remove(0);
+    let mut changes = house.hub.command_changes();
+    let asked = Instant::now();
+    house.unlock("c1", &lock).await.unwrap();
+    assert_eq!(ended(&mut changes).await, CommandStatus::Expired);
+    assert_eq!(asked.elapsed().as_secs(), 12);
+    house.stop().await;
+    assert_eq!(store.kinds().last(), Some(&"hub.stopped"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_without_room_is_refused() {
+    let (house, _store) = fake(true, mute(ORDERS_MAX + 1));
+    let locks = house.locks(ORDERS_MAX + 1).await;
+    let mut changes = house.hub.command_changes();
+    for (number, lock) in locks.iter().enumerate() {
+        house.unlock(&format!("c{number}"), lock).await.unwrap();
+    }
+    assert_eq!(ended(&mut changes).await, CommandStatus::Refused);
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crashed_adapter_is_told_of_and_comes_back() {
+    let lives = Arc::new(AtomicU32::new(0));
+    let (house, store) = fake(true, move |life| {
+        let first = lives.fetch_add(1, Ordering::Relaxed) == 0;
+        let mut good = good(life);
+        Box::pin(async move {
+            if first {
+                tokio::select! {
+                    ended = &mut good => return ended,
+                    () = tokio::time::sleep(Duration::from_secs(1)) => panic!("a fault of the adapter"),
+                }
+            }
+            good.await
+        })
+    });
+    let lock = house.locks(1).await.remove(0);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    house
+        .until(|engine| matches!(engine.radio(&name())?.state, RadioState::Failing { .. }).then_some(()))
+        .await;
+    let refused = house.unlock("c1", &lock).await.unwrap_err();
+    assert!(matches!(&refused, AskError::Refused(refusal) if refusal.code() == "radio_not_ready"));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    house
+        .until(|engine| (engine.radio(&name())?.state == RadioState::Ready).then_some(()))
+        .await;
+    let mut changes = house.hub.command_changes();
+    house.unlock("c2", &lock).await.unwrap();
+    assert_eq!(ended(&mut changes).await, CommandStatus::Done);
+    house.stop().await;
+    let degraded = store
+        .events()
+        .iter()
+        .filter(|event| matches!(event, Event::HubDegraded { .. }))
+        .count();
+    assert_eq!((degraded, store.kinds().contains(&"hub.recovered")), (1, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_babbling_radio_starves_nobody() {
+    let (house, _store) = fake(true, |life| {
+        Box::pin(async move {
+            let _ = life.out.send(lock_found(2)).await;
+            let level = BatteryPercent::new(50).unwrap();
+            let babble = async {
+                loop {
+                    let _ = life
+                        .out
+                        .send(FromRadio::Report(Report::Battery {
+                            device: address(2),
+                            level,
+                        }))
+                        .await;
+                }
+            };
+            tokio::select! {
+                () = life.stop.cancelled() => {}
+                () = babble => {}
+            }
+            Ok(())
+        })
+    });
+    let lock = house.locks(1).await.remove(0);
+    let mut changes = house.hub.command_changes();
+    house.unlock("c1", &lock).await.unwrap();
+    assert_eq!(changes.recv().await.unwrap().status, CommandStatus::Requested);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn the_real_store_keeps_what_happened() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, opened) = Store::open(folder.path(), &StoreOptions::default()).unwrap();
+    let house = start(store.clone(), opened.status, opened.memory, good);
+    let lock = house.locks(1).await.remove(0);
+    let mut changes = house.hub.command_changes();
+    house.unlock("c1", &lock).await.unwrap();
+    assert_eq!(ended(&mut changes).await, CommandStatus::Done);
+    house.stop().await;
+    store.close().await.unwrap();
+    drop(store);
+
+    let (store, opened) = Store::open(folder.path(), &StoreOptions::default()).unwrap();
+    assert_eq!(opened.memory.last_seq, 6);
+    let house = start(store.clone(), opened.status, opened.memory, mute(0));
+    assert_eq!(house.locks(1).await, std::slice::from_ref(&lock));
+    // Known from before the restart: answered, and not done again.
+    let answer = house.unlock("c1", &lock).await.unwrap();
+    assert!(matches!(answer, Answer::Command(command) if command.status == CommandStatus::Done));
+    house.stop().await;
+    store.close().await.unwrap();
+}

@@ -1,0 +1,262 @@
+//! A house to be asked: one lock and one detector on a scripted radio.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use hubd::api::{Api, Limits, server};
+use hubd::clock::{self, Clock};
+use hubd::hub::Hub;
+use hubd::run::{self, Parts};
+use hubd::store::{NewToken as NewRow, Store, StoreOptions};
+use hubd::supervise::{Life, RadioPlan, supervise};
+use hubd::token::{NewToken, Scope};
+use hubd_model::{
+    ActuationStep, DeviceAddress, DeviceDescription, DeviceKind, DoorState, Hazard, LockCapabilities,
+    LockSignal, Order, RadioName, RadioState, Report, Security, Source, Via,
+};
+use hubd_zwave::io::FromRadio;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::Client;
+
+/// The lock's address on the radio.
+pub(crate) const LOCK: &str = "C0FFEE00/2";
+const ALARM: &str = "C0FFEE00/3";
+
+/// A running house.
+pub(crate) struct House {
+    pub(crate) address: SocketAddr,
+    pub(crate) folder: TempDir,
+    pub(crate) store: Store,
+    /// Says something as the radio.
+    pub(crate) radio: mpsc::Sender<FromRadio>,
+    /// How many movements reached the radio.
+    pub(crate) moved: Arc<AtomicUsize>,
+    /// While set, the lock moves when it is told to; otherwise it is told and says nothing.
+    pub(crate) obeys: Arc<AtomicBool>,
+    tokens: Vec<(Scope, String)>,
+    serving: CancellationToken,
+    stop_loop: CancellationToken,
+    server: JoinHandle<()>,
+    running: JoinHandle<()>,
+}
+
+impl House {
+    pub(crate) async fn new() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    pub(crate) async fn with(limits: Limits) -> Self {
+        Self::open(tempfile::tempdir().unwrap(), limits, Vec::new()).await
+    }
+
+    async fn open(folder: TempDir, limits: Limits, tokens: Vec<(Scope, String)>) -> Self {
+        let (store, opened) = Store::open(folder.path(), &StoreOptions::default()).unwrap();
+        let (radio, script) = mpsc::channel(1024);
+        let (moved, obeys) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(true)));
+        let stop_radios = CancellationToken::new();
+        let link = supervise(plan(script, &moved, &obeys), stop_radios.clone());
+        let (hub, from_handles) = Hub::new();
+        let (serving, stop_loop) = (CancellationToken::new(), CancellationToken::new());
+        let api = Api::new(
+            hub.clone(),
+            store.clone(),
+            clock::unix_millis,
+            limits,
+            serving.clone(),
+        );
+        let listener = server::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let parts = Parts {
+            hub,
+            from_handles,
+            store: store.clone(),
+            status: opened.status,
+            memory: opened.memory,
+            radios: vec![link],
+            stop_radios,
+            version: "test".into(),
+            stop: stop_loop.clone(),
+        };
+        let running = tokio::spawn(async move {
+            let clock = Clock::system();
+            run::run(parts, || clock.now()).await;
+        });
+        let server = tokio::spawn(server::serve(listener, api));
+        let mut house = Self {
+            address,
+            folder,
+            store,
+            radio,
+            moved,
+            obeys,
+            tokens,
+            serving,
+            stop_loop,
+            server,
+            running,
+        };
+        if house.tokens.is_empty() {
+            for scope in Scope::ALL {
+                let text = house.make_token(scope.as_str(), scope).await;
+                house.tokens.push((scope, text));
+            }
+        }
+        house.wait_until_ready().await;
+        house
+    }
+
+    /// Stops everything and starts it again on the same folder.
+    pub(crate) async fn restart(self) -> Self {
+        let (folder, tokens) = self.stop().await;
+        Self::open(folder, Limits::default(), tokens).await
+    }
+
+    /// Stops everything in good order.
+    pub(crate) async fn stop(self) -> (TempDir, Vec<(Scope, String)>) {
+        self.serving.cancel();
+        self.server.await.unwrap();
+        self.stop_loop.cancel();
+        self.running.await.unwrap();
+        self.store.close().await.unwrap();
+        (self.folder, self.tokens)
+    }
+
+    /// Tells the server to end, as a stop of the hub does first.
+    pub(crate) fn begin_to_stop(&self) {
+        self.serving.cancel();
+    }
+
+    async fn make_token(&self, name: &str, scope: Scope) -> String {
+        let token = NewToken::random().unwrap();
+        let row = NewRow {
+            id: token.id.clone(),
+            name: name.into(),
+            scope: scope.as_str().into(),
+            hash: token.hash,
+            created_at: clock::unix_millis(),
+        };
+        self.store.create_token(row).await.unwrap();
+        token.text.expose().to_owned()
+    }
+
+    /// The token with exactly this scope.
+    pub(crate) fn token(&self, scope: Scope) -> &str {
+        &self.tokens.iter().find(|(found, _)| *found == scope).unwrap().1
+    }
+
+    /// A client with the token of this scope.
+    pub(crate) async fn client(&self, scope: Scope) -> Client {
+        Client::connect(self.address).await.with_token(self.token(scope))
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The id of the one lock.
+    pub(crate) async fn lock(&self) -> String {
+        let locks = self.client(Scope::Read).await.get("/api/v1/locks").await.json();
+        locks[0]["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn wait_until_ready(&self) {
+        let mut client = self.client(Scope::Read).await;
+        loop {
+            let locks = client.get("/api/v1/locks").await.json();
+            let alarms = client.get("/api/v1/alarms").await.json();
+            if locks[0].is_object() && alarms[0].is_object() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The door opens, or closes: one event.
+    pub(crate) async fn door(&self, open: bool) {
+        let door = if open { DoorState::Open } else { DoorState::Closed };
+        self.say(Report::Lock {
+            device: address(LOCK),
+            signal: LockSignal::Door(door),
+        })
+        .await;
+    }
+
+    pub(crate) async fn say(&self, report: Report) {
+        self.radio.send(FromRadio::Report(report)).await.unwrap();
+    }
+}
+
+pub(crate) fn address(text: &str) -> DeviceAddress {
+    DeviceAddress::parse(text).unwrap()
+}
+
+fn description(kind: DeviceKind) -> DeviceDescription {
+    DeviceDescription {
+        kind,
+        model: "Acme One".into(),
+        security: Security::S2AccessControl,
+        lock: LockCapabilities::default(),
+        hazards: if kind == DeviceKind::Alarm {
+            vec![Hazard::Smoke]
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+fn plan(script: mpsc::Receiver<FromRadio>, moved: &Arc<AtomicUsize>, obeys: &Arc<AtomicBool>) -> RadioPlan {
+    let (moved, obeys) = (Arc::clone(moved), Arc::clone(obeys));
+    let mut script = Some(script);
+    RadioPlan {
+        name: RadioName::parse("zwave").unwrap(),
+        kind: "scripted",
+        cache: None,
+        start: Box::new(move |life| {
+            let script = script.take().expect("the scripted adapter has one life");
+            Box::pin(adapter(life, script, Arc::clone(&moved), Arc::clone(&obeys)))
+        }),
+    }
+}
+
+async fn adapter(
+    mut life: Life,
+    mut script: mpsc::Receiver<FromRadio>,
+    moved: Arc<AtomicUsize>,
+    obeys: Arc<AtomicBool>,
+) {
+    let out = life.out;
+    let say = async |report: Report| {
+        let _ = out.send(FromRadio::Report(report)).await;
+    };
+    say(Report::Radio(RadioState::Ready)).await;
+    for (device, kind) in [(LOCK, DeviceKind::Lock), (ALARM, DeviceKind::Alarm)] {
+        say(Report::Device {
+            device: address(device),
+            description: description(kind),
+            fresh: false,
+        })
+        .await;
+    }
+    loop {
+        tokio::select! {
+            () = life.stop.cancelled() => return,
+            Some(word) = script.recv() => { let _ = out.send(word).await; }
+            Some(order) = life.orders.recv() => {
+                let Order::Actuate { command, device, op, .. } = order else { continue };
+                moved.fetch_add(1, Ordering::Relaxed);
+                say(Report::Actuation { command: command.clone(), step: ActuationStep::Sent }).await;
+                if obeys.load(Ordering::Relaxed) {
+                    say(Report::Actuation { command, step: ActuationStep::Done }).await;
+                    let signal = LockSignal::Bolt { bolt: op.wanted(), via: Via::source(Source::Remote) };
+                    say(Report::Lock { device, signal }).await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What is wrong at the start is said in one clear sentence with what to do, exit code 1, and nothing is damaged.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that is wrong"
+)]
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::Output;
+use std::thread;
+
+use anyhow::Result;
+use hubd_peers::{Hub, HubOptions, Mock, MockOptions};
+
+fn said(output: &Output) -> String {
+    [output.stderr.as_slice(), &output.stdout]
+        .map(String::from_utf8_lossy)
+        .concat()
+}
+
+/// It failed with exit code 1 and every one of these words.
+fn check(output: &Output, words: &[&str]) {
+    let said = said(output);
+    assert_eq!(output.status.code(), Some(1), "exit code; it said: {said}");
+    for word in words {
+        assert!(said.contains(word), "`{word}` is missing in: {said}");
+    }
+    assert!(
+        !said.contains("panicked") && !said.contains("RUST_BACKTRACE"),
+        "no panic: {said}"
+    );
+}
+
+fn hub(radio: &str, extra: &str) -> Result<Hub> {
+    Hub::new(&HubOptions {
+        radio: radio.into(),
+        extra: extra.into(),
+    })
+}
+
+#[test]
+fn a_wrong_configuration_is_named_by_file_key_and_what_is_allowed() -> Result<()> {
+    let cases: [(&str, &[&str]); 5] = [
+        (
+            "[http]\nlisten = \"127.0.0.1:1\"\nlisten_on = \"x\"\n",
+            &["hubd.toml", "listen_on"],
+        ),
+        ("data_dir = 7\n", &["hubd.toml", "data_dir"]),
+        (
+            "[[radio]]\nname = \"zwave\"\nkind = \"zwavee\"\nport = \"tcp://127.0.0.1:1\"\n",
+            &["hubd.toml", "kind", "zwave"],
+        ),
+        (
+            "[[radio]]\nname = \"zwave\"\nkind = \"zwave\"\nport = \"http://127.0.0.1\"\n",
+            &["hubd.toml", "port"],
+        ),
+        ("this is no TOML", &["hubd.toml"]),
+    ];
+    for (text, words) in cases {
+        let hub = hub("", "")?;
+        fs::write(hub.config(), text)?;
+        for command in ["check-config", "run"] {
+            check(&hub.command(&[command], "")?, words);
+        }
+        assert!(
+            !hub.data().exists(),
+            "a wrong configuration leaves nothing behind"
+        );
+    }
+    let hub = hub("", "")?;
+    assert!(
+        hub.command(&["check-config"], "")?.status.success(),
+        "a right one passes"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_missing_port_is_said() -> Result<()> {
+    let path = "/dev/serial/by-id/usb-No_Such_Dongle-if00";
+    check(&hub(path, "")?.command(&["doctor"], "")?, &[path]);
+    check(
+        &hub("tcp://127.0.0.1:1", "")?.command(&["doctor"], "")?,
+        &["127.0.0.1:1"],
+    );
+    Ok(())
+}
+
+#[test]
+fn a_port_that_is_no_zwave_dongle_is_said() -> Result<()> {
+    // One that says nothing, one that talks of other things.
+    for chatter in [&b""[..], b"SSH-2.0-OpenSSH_10.0\r\n"] {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let url = format!("tcp://{}", listener.local_addr()?);
+        thread::spawn(move || {
+            let mut kept = Vec::new();
+            for mut stream in listener.incoming().flatten() {
+                // The hub may have gone away already.
+                let _ = std::io::Write::write_all(&mut stream, chatter);
+                kept.push(stream);
+            }
+        });
+        check(
+            &hub(&url, "")?.command(&["doctor"], "")?,
+            &[url.trim_start_matches("tcp://"), "Z-Wave"],
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_busy_dongle_is_said() -> Result<()> {
+    let mock = Mock::start(&MockOptions {
+        nodes: "3",
+        ..MockOptions::default()
+    })?;
+    let owner = std::net::TcpStream::connect(("127.0.0.1", mock.port()))?;
+    check(
+        &hub(&mock.url(), "")?.command(&["doctor"], "")?,
+        &[mock.url().trim_start_matches("tcp://")],
+    );
+    drop(owner);
+    Ok(())
+}
+
+#[test]
+fn a_busy_http_port_is_said() -> Result<()> {
+    let hub = hub("", "")?;
+    let _busy = TcpListener::bind(("127.0.0.1", hub.port()))?;
+    check(&hub.command(&["run"], "")?, &[&hub.port().to_string()]);
+    Ok(())
+}
+
+#[test]
+fn a_database_from_a_newer_version_is_left_alone() -> Result<()> {
+    let mut hub = hub("", "")?;
+    hub.start()?;
+    hub.stop()?;
+    hub.database()?.pragma_update(None, "user_version", 999)?;
+    let file = hub.database_path()?;
+    let before = fs::read(&file)?;
+    check(&hub.command(&["run"], "")?, &["newer"]);
+    assert_eq!(fs::read(&file)?, before, "the file is untouched");
+    hub.database()?.pragma_update(None, "user_version", 1)?;
+    hub.start()?;
+    Ok(())
+}
+
+#[test]
+fn a_second_hub_on_the_same_folder_is_refused() -> Result<()> {
+    let mut hub = hub("", "")?;
+    hub.start()?;
+    let output = hub.command(&["run"], "")?;
+    check(&output, &[]);
+    assert_eq!(
+        hub.client().send("GET", "/health", &[], None)?.status,
+        200,
+        "the first works on"
+    );
+    Ok(())
+}
