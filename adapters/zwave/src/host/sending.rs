@@ -19,6 +19,8 @@ const RETRY_PAUSE: Millis = Millis(400);
 const REFUSED_PAUSE: Millis = Millis(60);
 /// How often a busy dongle may refuse one frame.
 const REFUSALS_MAX: u8 = 50;
+/// How often a node may lose the key stream under one frame.
+const RESYNCS_MAX: u8 = 4;
 /// How long a sleeping node listens after it spoke.
 const AWAKE: Millis = Millis(8_000);
 /// After how many silences of the dongle it is started again.
@@ -165,6 +167,7 @@ impl Host {
             .flatten();
         if let Some(job) = self.traffic.get_mut(id) {
             job.state = JobState::OnAir(part);
+            job.sent_at = now;
             if part == Part::Frame {
                 job.attempts_left = job.attempts_left.saturating_sub(1);
             }
@@ -377,7 +380,7 @@ impl Host {
     pub(super) fn resync(&mut self, node: NodeId) {
         let now = self.now;
         let sealed = |job: &Job| job.protection != Protection::Plain && job.purpose != Purpose::Reply;
-        let Some(id) = self.traffic.in_flight(node, sealed) else {
+        let Some(id) = self.traffic.last_sent(node, sealed) else {
             return;
         };
         let Some(job) = self.traffic.get_mut(id) else {
@@ -388,7 +391,11 @@ impl Host {
                 job.state = JobState::Queued { not_before: now };
             }
             JobState::Waiting { .. } | JobState::OnAir(Part::Frame) => {
-                if job.attempts_left > 0 {
+                let probing = matches!(job.purpose, Purpose::Ask(Question::HasKey(_)));
+                if job.resyncs < RESYNCS_MAX && !probing {
+                    // It was not read, so it does not count as an attempt.
+                    job.resyncs += 1;
+                    job.attempts_left = job.attempts_left.saturating_add(1);
                     job.state = JobState::Queued { not_before: now };
                 } else {
                     self.finish(id, &Outcome::NoKey);

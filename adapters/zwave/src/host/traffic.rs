@@ -18,6 +18,9 @@ use crate::wire::serial::NodeId;
 
 /// How many jobs may wait; beyond that new ones are refused.
 pub(crate) const JOBS_MAX: usize = 1024;
+/// How long nothing else is sent to a node that is about to answer under S2: both sides would use the same place
+/// of the key stream, and both frames be lost.
+const ANSWER_PAUSE: Millis = Millis(400);
 /// How many answers to one node may wait; a node that asks faster is not answered.
 const REPLIES_PER_NODE_MAX: usize = 8;
 
@@ -142,7 +145,27 @@ pub(crate) struct Job {
     pub(crate) attempts_left: u8,
     /// How often a busy dongle refused it.
     pub(crate) refusals: u8,
+    /// How often the node could not read it.
+    pub(crate) resyncs: u8,
+    /// When its frame was handed to the dongle last.
+    pub(crate) sent_at: MonoTime,
     pub(crate) state: JobState,
+}
+
+impl Job {
+    /// Whether nothing else should be sent to the node: its nonce is being fetched, or it is about to answer under
+    /// the key stream that the next frame would use as well. A slow node holds up a person only for a moment.
+    fn occupies_node(&self, now: MonoTime) -> bool {
+        match self.state {
+            JobState::NeedsNonce { .. } => true,
+            JobState::Waiting { .. } => {
+                self.protection != Protection::Plain
+                    && self.expect != Expect::Nothing
+                    && now < self.sent_at + ANSWER_PAUSE
+            }
+            JobState::Queued { .. } | JobState::OnAir(_) => false,
+        }
+    }
 }
 
 /// What a caller says of a new job.
@@ -198,6 +221,8 @@ impl Traffic {
             answer_wait: new.answer_wait,
             attempts_left: new.attempts,
             refusals: 0,
+            resyncs: 0,
+            sent_at: new.not_before,
             state: JobState::Queued {
                 not_before: new.not_before,
             },
@@ -206,23 +231,23 @@ impl Traffic {
     }
 
     /// The job to be sent next among those in `lanes`, if any may be sent now. A node for which `reachable` is
-    /// false (it sleeps) is passed over, and so is one whose nonce is being fetched.
+    /// false (it sleeps) is passed over, and so is one that is about to answer ([`Job::occupies_node`]).
     pub(crate) fn next(
         &self,
         now: MonoTime,
         lanes: std::ops::RangeInclusive<Lane>,
         reachable: impl Fn(NodeId) -> bool,
     ) -> Option<JobId> {
-        let fetching = |node| {
+        let busy = |node| {
             self.jobs
                 .iter()
-                .any(|job| job.node == node && matches!(job.state, JobState::NeedsNonce { .. }))
+                .any(|job| job.node == node && job.occupies_node(now))
         };
         self.jobs
             .iter()
             .filter(|job| matches!(job.state, JobState::Queued { not_before } if not_before <= now))
             .filter(|job| lanes.contains(&job.lane))
-            .filter(|job| job.lane == Lane::Reply || (reachable(job.node) && !fetching(job.node)))
+            .filter(|job| job.lane == Lane::Reply || (reachable(job.node) && !busy(job.node)))
             .min_by_key(|job| (job.lane, job.id))
             .map(|job| job.id)
     }
@@ -240,12 +265,24 @@ impl Traffic {
 
     /// The oldest job of a node, in flight or waiting for an answer, that `wanted` accepts.
     pub(crate) fn in_flight(&self, node: NodeId, wanted: impl Fn(&Job) -> bool) -> Option<JobId> {
-        self.jobs
-            .iter()
-            .filter(|job| job.node == node && !matches!(job.state, JobState::Queued { .. }))
+        self.all_in_flight(node)
             .filter(|job| wanted(job))
             .map(|job| job.id)
             .min()
+    }
+
+    /// The job of a node that was sent last and that `wanted` accepts.
+    pub(crate) fn last_sent(&self, node: NodeId, wanted: impl Fn(&Job) -> bool) -> Option<JobId> {
+        self.all_in_flight(node)
+            .filter(|job| wanted(job))
+            .max_by_key(|job| (job.sent_at, job.id))
+            .map(|job| job.id)
+    }
+
+    fn all_in_flight(&self, node: NodeId) -> impl Iterator<Item = &Job> {
+        self.jobs
+            .iter()
+            .filter(move |job| job.node == node && !matches!(job.state, JobState::Queued { .. }))
     }
 
     /// All jobs that `wanted` accepts.
@@ -279,7 +316,11 @@ impl Traffic {
         self.jobs
             .iter()
             .filter_map(|job| match job.state {
-                JobState::NeedsNonce { until } | JobState::Waiting { until } => Some(until),
+                JobState::NeedsNonce { until } => Some(until),
+                JobState::Waiting { until } => {
+                    let pause = Some(job.sent_at + ANSWER_PAUSE).filter(|end| *end > now);
+                    [Some(until), pause].into_iter().flatten().min()
+                }
                 JobState::Queued { not_before } => {
                     let starts = Some(not_before).filter(|start| *start > now);
                     [starts, job.expires].into_iter().flatten().min()
