@@ -91,7 +91,7 @@ async fn durable(opened: &mut Opened, seq: u64) {
         match opened.status.recv().await.unwrap() {
             StoreStatus::Durable { seq: reached } if reached >= seq => return,
             StoreStatus::Durable { .. } => {}
-            other => panic!("{other:?}"),
+            other @ (StoreStatus::Failing { .. } | StoreStatus::Recovered) => panic!("{other:?}"),
         }
     }
 }

@@ -205,9 +205,10 @@ impl Config {
 }
 
 fn syntax(file: &Path, error: SourceError) -> ConfigError {
-    let detail = match error {
-        SourceError::FileParse { cause, .. } => cause.to_string(),
-        other => other.to_string(),
+    let detail = if let SourceError::FileParse { cause, .. } = error {
+        cause.to_string()
+    } else {
+        error.to_string()
     };
     ConfigError::Syntax {
         path: file.to_owned(),
@@ -371,7 +372,11 @@ impl Environment {
                     });
                 }
                 match index {
-                    Some(index) => key.push_str(&format!("[{index}]")),
+                    Some(index) => {
+                        key.push('[');
+                        key.push_str(&index.to_string());
+                        key.push(']');
+                    }
                     None if key.is_empty() => key.push_str(part),
                     None => {
                         key.push('.');

@@ -25,7 +25,10 @@ pub async fn plan(radio: &RadioConfig, store: &Store) -> Result<RadioPlan, Store
         Some(keys) => keys,
         None => new_keys(radio, store).await?,
     };
-    let port = PortConfig { name: radio.name.clone(), port: radio.port.clone() };
+    let port = PortConfig {
+        name: radio.name.clone(),
+        port: radio.port.clone(),
+    };
     let RadioKind::Zwave = radio.kind;
     Ok(RadioPlan {
         name: radio.name.clone(),
@@ -45,11 +48,22 @@ async fn new_keys(radio: &RadioConfig, store: &Store) -> Result<SecretBytes, Sto
 /// One run of the Z-Wave adapter.
 async fn zwave(port: PortConfig, keys: SecretBytes, life: Life) -> Result<(), String> {
     let rng = seeded_rng().map_err(|error| error.to_string())?;
-    let kept = Kept { keys, cache: life.cache };
+    let kept = Kept {
+        keys,
+        cache: life.cache,
+    };
     let clock = Clock::system();
-    hubd_zwave::io::run(port, kept, move || clock.now(), Box::new(rng), life.orders, life.out, life.stop)
-        .await
-        .map_err(|error| format!("the sealed Z-Wave keys cannot be used ({error}); restore them from a backup"))
+    hubd_zwave::io::run(
+        port,
+        kept,
+        move || clock.now(),
+        Box::new(rng),
+        life.orders,
+        life.out,
+        life.stop,
+    )
+    .await
+    .map_err(|error| format!("the sealed Z-Wave keys cannot be used ({error}); restore them from a backup"))
 }
 
 /// A generator seeded by the operating system.

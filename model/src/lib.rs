@@ -21,7 +21,9 @@ pub use inclusion::{
 };
 pub use lock::{BoltState, DoorState, LinkState, LockCapabilities, LockOp, ScheduleKind, Source, Via};
 pub use order::{Order, Urgency};
-pub use report::{ActuationStep, DeviceDescription, DeviceKind, LockSignal, RadioState, RemovalCause, Report};
+pub use report::{
+    ActuationStep, DeviceDescription, DeviceKind, LockSignal, RadioState, RemovalCause, Report,
+};
 pub use secret::{Key128, SecretBytes, SecretString};
 pub use time::{Millis, MonoTime, Now, UnixMillis, WallTime};
 pub use unit::{BatteryPercent, CodeSlot};

@@ -93,12 +93,20 @@ pub struct Via {
 impl Via {
     /// By this source, nothing more known.
     pub const fn source(source: Source) -> Self {
-        Self { source, slot: None, person: None }
+        Self {
+            source,
+            slot: None,
+            person: None,
+        }
     }
 
     /// By this source with the code or tag in this slot.
     pub const fn slot(source: Source, slot: Option<CodeSlot>) -> Self {
-        Self { source, slot, person: None }
+        Self {
+            source,
+            slot,
+            person: None,
+        }
     }
 }
 

@@ -259,8 +259,6 @@ impl Dongle {
         if matches!(current.stage, Stage::Deliver) {
             self.link.delivered_by_answer();
             self.events.push_back(Event::Delivered);
-            // The link's own event for it is a repetition.
-            while self.link.poll_event().is_some() {}
         }
         if !current.command.has_callback() {
             self.end(End::Response(data.payload.clone()));
@@ -268,10 +266,8 @@ impl Dongle {
         }
         // RemoveFailedNode answers 0 when it starts; the others answer 0 when they refuse, and some dongles leave
         // the byte out when they do not.
-        let accepted = match current.command {
-            Command::RemoveFailedNode(_) => data.payload.first() == Some(&0),
-            _ => data.payload.first() != Some(&0),
-        };
+        let starts_with_zero = matches!(current.command, Command::RemoveFailedNode(_));
+        let accepted = (data.payload.first() == Some(&0)) == starts_with_zero;
         if accepted {
             current.stage = Stage::Report {
                 until: now + CALLBACK_WAIT,

@@ -50,11 +50,19 @@ pub enum Question {
 }
 
 /// Command classes whose version changes what we say.
-const VERSIONS_ASKED: [u8; 4] = [class::DOOR_LOCK, class::NOTIFICATION, class::USER_CODE, class::USER_CREDENTIAL];
+const VERSIONS_ASKED: [u8; 4] = [
+    class::DOOR_LOCK,
+    class::NOTIFICATION,
+    class::USER_CODE,
+    class::USER_CREDENTIAL,
+];
 
 /// S2 classes from the highest, as they are probed on a node of which no key is known.
-const PROBED: [SecurityClass; 3] =
-    [SecurityClass::S2AccessControl, SecurityClass::S2Authenticated, SecurityClass::S2Unauthenticated];
+const PROBED: [SecurityClass; 3] = [
+    SecurityClass::S2AccessControl,
+    SecurityClass::S2Authenticated,
+    SecurityClass::S2Unauthenticated,
+];
 
 /// The next question, or `None` when all is known that can be.
 pub fn next_question(node: &Node) -> Option<Question> {
@@ -74,15 +82,25 @@ pub fn next_question(node: &Node) -> Option<Question> {
 /// The security class to be tried next on a node of which no key is known; `None` when all were tried (the caller
 /// then settles what is granted).
 pub fn next_probe(node: &Node) -> Option<Question> {
-    let s2 = PROBED.into_iter().filter(|_| node.supports_plainly(class::SECURITY_2));
+    let s2 = PROBED
+        .into_iter()
+        .filter(|_| node.supports_plainly(class::SECURITY_2));
     let s0 = std::iter::once(SecurityClass::S0).filter(|_| node.supports_plainly(class::SECURITY));
-    s2.chain(s0).map(Question::HasKey).find(|question| !node.unanswered.contains(question))
+    s2.chain(s0)
+        .map(Question::HasKey)
+        .find(|question| !node.unanswered.contains(question))
 }
 
 fn candidates(node: &Node) -> impl Iterator<Item = Question> + '_ {
     let asks = |needed: bool, question: Question| needed.then_some(question);
-    let secure = asks(node.highest_class().is_some() && node.secure_classes.is_none(), Question::SecureClasses);
-    let product = asks(node.supports(class::MANUFACTURER_SPECIFIC) && node.product.is_none(), Question::Product);
+    let secure = asks(
+        node.highest_class().is_some() && node.secure_classes.is_none(),
+        Question::SecureClasses,
+    );
+    let product = asks(
+        node.supports(class::MANUFACTURER_SPECIFIC) && node.product.is_none(),
+        Question::Product,
+    );
     let versions = VERSIONS_ASKED.into_iter().filter_map(move |class| {
         let asked = node.supports(class) && !node.versions.contains_key(&class);
         asks(asked && node.supports(class::VERSION), Question::Version(class))
@@ -91,11 +109,19 @@ fn candidates(node: &Node) -> impl Iterator<Item = Question> + '_ {
     let lock = node.is_lock();
     let rest = [
         asks(associates && node.lifeline.is_none(), Question::Lifeline),
-        asks(node.lifeline == Some(Lifeline::Elsewhere), Question::EnterLifeline),
-        asks(node.supports(class::WAKE_UP) && node.wakes_for_us.is_none(), Question::WakeUp),
+        asks(
+            node.lifeline == Some(Lifeline::Elsewhere),
+            Question::EnterLifeline,
+        ),
+        asks(
+            node.supports(class::WAKE_UP) && node.wakes_for_us.is_none(),
+            Question::WakeUp,
+        ),
         asks(node.wakes_for_us == Some(false), Question::EnterWakeUp),
         asks(
-            node.supports(class::DOOR_LOCK) && node.version(class::DOOR_LOCK) >= 4 && node.door_sensor.is_none(),
+            node.supports(class::DOOR_LOCK)
+                && node.version(class::DOOR_LOCK) >= 4
+                && node.door_sensor.is_none(),
             Question::DoorSensor,
         ),
         asks(node.supports(class::DOOR_LOCK) && !node.bolt_read, Question::Bolt),
@@ -110,11 +136,24 @@ fn candidates(node: &Node) -> impl Iterator<Item = Question> + '_ {
                 && node.pin_slots.is_none(),
             Question::PinSlots,
         ),
-        asks(lock && node.supports(class::DOOR_LOCK_LOGGING) && node.log.is_none(), Question::Log),
-        asks(lock && node.supports(class::SCHEDULE_ENTRY_LOCK) && node.schedules.is_none(), Question::Schedules),
-        asks(node.supports(class::BATTERY) && !node.battery_read, Question::Battery),
+        asks(
+            lock && node.supports(class::DOOR_LOCK_LOGGING) && node.log.is_none(),
+            Question::Log,
+        ),
+        asks(
+            lock && node.supports(class::SCHEDULE_ENTRY_LOCK) && node.schedules.is_none(),
+            Question::Schedules,
+        ),
+        asks(
+            node.supports(class::BATTERY) && !node.battery_read,
+            Question::Battery,
+        ),
     ];
-    secure.into_iter().chain(product).chain(versions).chain(rest.into_iter().flatten())
+    secure
+        .into_iter()
+        .chain(product)
+        .chain(versions)
+        .chain(rest.into_iter().flatten())
 }
 
 #[cfg(test)]
@@ -133,7 +172,11 @@ mod tests {
             generic: 0x40,
             specific: 3,
         });
-        node.plain_classes = Some(vec![class::SECURITY_2, class::VERSION, class::MANUFACTURER_SPECIFIC]);
+        node.plain_classes = Some(vec![
+            class::SECURITY_2,
+            class::VERSION,
+            class::MANUFACTURER_SPECIFIC,
+        ]);
         node
     }
 
@@ -152,7 +195,12 @@ mod tests {
     fn each_question_is_asked_once_and_the_interview_ends() {
         let mut node = lock();
         node.granted = Some(ClassSet::of(&[SecurityClass::S2AccessControl]));
-        node.secure_classes = Some(vec![class::DOOR_LOCK, class::NOTIFICATION, class::BATTERY, class::ASSOCIATION]);
+        node.secure_classes = Some(vec![
+            class::DOOR_LOCK,
+            class::NOTIFICATION,
+            class::BATTERY,
+            class::ASSOCIATION,
+        ]);
         let mut asked = BTreeSet::new();
         while let Some(question) = next_question(&node) {
             assert!(asked.insert(question), "{question:?} asked twice");

@@ -62,13 +62,17 @@ const REOPEN_PAUSES: [Duration; 5] = [
 #[derive(Debug, Error)]
 pub enum PortError {
     /// It is not there.
-    #[error("{port} does not exist: plug the dongle in, or name the right port in the configuration (ls /dev/serial/by-id)")]
+    #[error(
+        "{port} does not exist: plug the dongle in, or name the right port in the configuration (ls /dev/serial/by-id)"
+    )]
     Missing {
         /// The port.
         port: String,
     },
     /// This user may not open it.
-    #[error("{port} may not be opened by this user: add the user to the group dialout (the packaged udev rule does it)")]
+    #[error(
+        "{port} may not be opened by this user: add the user to the group dialout (the packaged udev rule does it)"
+    )]
     Forbidden {
         /// The port.
         port: String,
@@ -82,6 +86,16 @@ pub enum PortError {
     /// Nobody listens at the address.
     #[error("{port} does not answer: check the address and that the network dongle is on ({source})")]
     Unreachable {
+        /// The port.
+        port: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// It is something else.
+    #[error(
+        "{port} is not a serial port ({source}): name the dongle's port in the configuration (ls /dev/serial/by-id)"
+    )]
+    NotASerialPort {
         /// The port.
         port: String,
         /// The system's reason.
@@ -116,18 +130,30 @@ async fn open(port: &str) -> Result<Box<dyn Stream>, PortError> {
             .await
             .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
             .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-            .map_err(|source| PortError::Unreachable { port: named(), source })?;
+            .map_err(|source| PortError::Unreachable {
+                port: named(),
+                source,
+            })?;
         return Ok(Box::new(stream));
     }
     match tokio_serial::new(port, BAUD).open_native_async() {
         Ok(stream) => Ok(Box::new(stream)),
         Err(error) => {
             let source = io::Error::from(error);
-            Err(match source.kind() {
-                ErrorKind::NotFound => PortError::Missing { port: named() },
-                ErrorKind::PermissionDenied => PortError::Forbidden { port: named() },
-                ErrorKind::ResourceBusy => PortError::Busy { port: named() },
-                _ => PortError::Broken { port: named(), source },
+            // The library says "not found" also for a port that another program holds.
+            let kind = source.kind();
+            let exists = std::path::Path::new(port).exists();
+            Err(if kind == ErrorKind::PermissionDenied {
+                PortError::Forbidden { port: named() }
+            } else if !exists {
+                PortError::Missing { port: named() }
+            } else if kind == ErrorKind::NotFound || kind == ErrorKind::ResourceBusy {
+                PortError::Busy { port: named() }
+            } else {
+                PortError::NotASerialPort {
+                    port: named(),
+                    source,
+                }
             })
         }
     }
@@ -156,7 +182,14 @@ pub async fn run(
 ) -> Result<(), KeysError> {
     let keys = NetworkKeys::from_bytes(&kept.keys)?;
     let host = Host::new(keys, kept.cache.as_deref(), rng);
-    let mut pump = Pump { config, host, clock, orders, out, attempt: 0 };
+    let mut pump = Pump {
+        config,
+        host,
+        clock,
+        orders,
+        out,
+        attempt: 0,
+    };
     tokio::select! {
         () = stop.cancelled() => {}
         () = pump.run() => {}
@@ -188,11 +221,23 @@ impl<C: Fn() -> Now + Send> Pump<C> {
                 Ok(stream) => self.carry(stream).await,
                 Err(error) => {
                     tracing::warn!(radio = %self.config.name, %error, "port not open");
-                    self.tell(Input::Closed { reason: error.to_string() }, None).await
+                    self.tell(
+                        Input::Closed {
+                            reason: error.to_string(),
+                        },
+                        None,
+                    )
+                    .await
                 }
             };
-            let (Err(Ended::Reopen) | Ok(())) = ended else { return };
-            let pause = REOPEN_PAUSES.get(self.attempt).or(REOPEN_PAUSES.last()).copied().unwrap_or_default();
+            let (Err(Ended::Reopen) | Ok(())) = ended else {
+                return;
+            };
+            let pause = REOPEN_PAUSES
+                .get(self.attempt)
+                .or(REOPEN_PAUSES.last())
+                .copied()
+                .unwrap_or_default();
             self.attempt = self.attempt.saturating_add(1);
             if self.wait(pause).await.is_err() {
                 return;
@@ -245,9 +290,18 @@ impl<C: Fn() -> Now + Send> Pump<C> {
     }
 
     async fn broke(&mut self, source: io::Error) -> Result<(), Ended> {
-        let error = PortError::Broken { port: self.config.port.clone(), source };
+        let error = PortError::Broken {
+            port: self.config.port.clone(),
+            source,
+        };
         tracing::warn!(radio = %self.config.name, %error, "port lost");
-        self.tell(Input::Closed { reason: error.to_string() }, None).await?;
+        self.tell(
+            Input::Closed {
+                reason: error.to_string(),
+            },
+            None,
+        )
+        .await?;
         Err(Ended::Reopen)
     }
 

@@ -118,7 +118,7 @@ impl Link {
                     self.writes.push_back(vec![NAK]);
                 }
                 Token::Noise(bytes) => {
-                    tracing::debug!(bytes, "bytes from the dongle that belong to no frame")
+                    tracing::debug!(bytes, "bytes from the dongle that belong to no frame");
                 }
             }
         }
@@ -128,10 +128,7 @@ impl Link {
 
     /// The dongle answered our frame although its acknowledgement did not arrive: do not send it again.
     pub fn delivered_by_answer(&mut self) {
-        if !self.is_idle() {
-            self.sending = Sending::Idle;
-            self.events.push_back(Event::Delivered);
-        }
+        self.sending = Sending::Idle;
     }
 
     /// Acts on deadlines that have passed.

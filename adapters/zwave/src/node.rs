@@ -90,13 +90,16 @@ impl Node {
 
     /// Whether the node offers a command class, openly or under security.
     pub fn supports(&self, class: u8) -> bool {
-        let has = |classes: &Option<Vec<u8>>| classes.as_ref().is_some_and(|classes| classes.contains(&class));
+        let has =
+            |classes: &Option<Vec<u8>>| classes.as_ref().is_some_and(|classes| classes.contains(&class));
         has(&self.plain_classes) || has(&self.secure_classes)
     }
 
     /// Whether the node offers a command class to anybody, without security.
     pub fn supports_plainly(&self, class: u8) -> bool {
-        self.plain_classes.as_ref().is_some_and(|classes| classes.contains(&class))
+        self.plain_classes
+            .as_ref()
+            .is_some_and(|classes| classes.contains(&class))
     }
 
     /// The highest security class that it was granted.
@@ -117,14 +120,17 @@ impl Node {
 
     /// Whether the node sleeps: it can be spoken to only for a moment after it spoke.
     pub fn sleeps(&self) -> bool {
-        self.protocol.is_some_and(|radio| !radio.listening && !radio.frequently_listening)
+        self.protocol
+            .is_some_and(|radio| !radio.listening && !radio.frequently_listening)
     }
 
     /// Whether the node is a lock.
     pub fn is_lock(&self) -> bool {
         self.supports(class::DOOR_LOCK)
             || self.supports(class::LOCK)
-            || self.protocol.is_some_and(|radio| radio.generic == GENERIC_ENTRY_CONTROL)
+            || self
+                .protocol
+                .is_some_and(|radio| radio.generic == GENERIC_ENTRY_CONTROL)
     }
 
     /// The version of a command class, 1 while it is not known.
@@ -136,7 +142,11 @@ impl Node {
     ///
     /// Spec: SDS13713 Notification types 1 smoke, 2 CO, 4 heat.
     pub fn hazards(&self) -> Vec<Hazard> {
-        if self.notifications.is_none() && self.protocol.is_some_and(|radio| radio.generic == GENERIC_SENSOR_ALARM) {
+        if self.notifications.is_none()
+            && self
+                .protocol
+                .is_some_and(|radio| radio.generic == GENERIC_SENSOR_ALARM)
+        {
             // An alarm sensor of the first generation cannot say which: the common ones are combined.
             return vec![Hazard::Smoke, Hazard::Co];
         }
@@ -173,7 +183,13 @@ impl Node {
             },
             DeviceKind::Alarm | DeviceKind::Other => LockCapabilities::default(),
         };
-        Some(DeviceDescription { kind, model: self.model(kind), security, lock, hazards: self.hazards() })
+        Some(DeviceDescription {
+            kind,
+            model: self.model(kind),
+            security,
+            lock,
+            hazards: self.hazards(),
+        })
     }
 
     fn model(&self, kind: DeviceKind) -> String {
@@ -235,6 +251,9 @@ mod tests {
         node.plain_classes = Some(vec![class::SECURITY_2]);
         node.granted = Some(ClassSet::NONE);
         let description = node.description().unwrap();
-        assert_eq!((description.kind, description.security), (DeviceKind::Lock, Security::None));
+        assert_eq!(
+            (description.kind, description.security),
+            (DeviceKind::Lock, Security::None)
+        );
     }
 }

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use hubd_core::engine::Engine;
 use hubd_core::input::{Refusal, Request};
 use hubd_core::view::AlarmView;
 use hubd_model::AlarmId;
@@ -123,7 +124,7 @@ impl From<AlarmView> for AlarmDto {
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(State(api): State<Api>, params: Params) -> Result<Response, Problem> {
     params.finish()?;
-    let alarms = api.look(|engine| engine.alarms()).await?;
+    let alarms = api.look(Engine::alarms).await?;
     Ok(json(
         StatusCode::OK,
         &alarms.into_iter().map(AlarmDto::from).collect::<Vec<_>>(),

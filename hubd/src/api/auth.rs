@@ -27,9 +27,9 @@ const ADDRESSES_MAX: usize = 1024;
 /// So many failures in a row are answered as such; further ones are only told to wait.
 const FAILURES_MAX: u32 = 10;
 /// Failures are forgotten when the address was quiet for so long.
-const FAILURES_WINDOW: Duration = Duration::from_secs(60);
+const FAILURES_WINDOW: Duration = Duration::from_mins(1);
 /// A refusal of one kind is recorded at most so often.
-const RECORD_EVERY: Duration = Duration::from_secs(60);
+const RECORD_EVERY: Duration = Duration::from_mins(1);
 
 /// Who sends this request.
 #[derive(Debug, Clone)]

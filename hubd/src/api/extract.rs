@@ -96,7 +96,7 @@ impl Params {
         match self.0.first() {
             None => Ok(()),
             Some((name, _)) => {
-                let name: String = name.chars().filter(|c| c.is_ascii_graphic()).take(64).collect();
+                let name: String = name.chars().filter(char::is_ascii_graphic).take(64).collect();
                 let detail = format!("this path does not know the parameter {name}");
                 Err(Problem::bad_request("unknown_parameter", detail))
             }

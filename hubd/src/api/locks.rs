@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use hubd_core::engine::Engine;
 use hubd_core::input::Request;
 use hubd_core::view::LockView;
 use hubd_model::LockId;
@@ -152,7 +153,7 @@ impl From<LockView> for LockDto {
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(State(api): State<Api>, params: Params) -> Result<Response, Problem> {
     params.finish()?;
-    let locks = api.look(|engine| engine.locks()).await?;
+    let locks = api.look(Engine::locks).await?;
     Ok(json(
         StatusCode::OK,
         &locks.into_iter().map(LockDto::from).collect::<Vec<_>>(),

@@ -185,7 +185,7 @@ impl ProgressDto {
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(State(api): State<Api>, params: Params) -> Result<Response, Problem> {
     params.finish()?;
-    let radios = api.look(|engine| engine.radios()).await?;
+    let radios = api.look(Engine::radios).await?;
     Ok(json(
         StatusCode::OK,
         &radios.into_iter().map(RadioDto::from).collect::<Vec<_>>(),

@@ -51,13 +51,15 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
         socket.listen(BACKLOG)
     };
     listen().map_err(|source| {
-        let advice = match source.kind() {
-            io::ErrorKind::AddrInUse => {
-                "another program, perhaps another hubd, listens there; stop it or change http.listen"
-            }
-            io::ErrorKind::AddrNotAvailable => "it is no address of this machine; change http.listen",
-            io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege; change http.listen",
-            _ => "change http.listen",
+        let kind = source.kind();
+        let advice = if kind == io::ErrorKind::AddrInUse {
+            "another program, perhaps another hubd, listens there; stop it or change http.listen"
+        } else if kind == io::ErrorKind::AddrNotAvailable {
+            "it is no address of this machine; change http.listen"
+        } else if kind == io::ErrorKind::PermissionDenied {
+            "ports below 1024 need a privilege; change http.listen"
+        } else {
+            "change http.listen"
         };
         ListenError {
             address,

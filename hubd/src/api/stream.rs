@@ -73,10 +73,13 @@ pub(super) async fn stream(
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     beat.reset();
     let live = api.store().live();
+    let newest = newest(&api).await?;
     let (phase, last) = match after {
-        Some(after) => (Phase::Stored, after),
+        // A client may know entries that a power cut took from the disk. Their numbers are given anew, so it is not
+        // to wait until the journal has caught up with it.
+        Some(after) => (Phase::Stored, after.min(newest)),
         // Now is after the newest entry.
-        None => (Phase::Live, newest(&api).await?),
+        None => (Phase::Live, newest),
     };
     let follower = Follower {
         live,

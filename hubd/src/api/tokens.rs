@@ -159,16 +159,16 @@ pub(super) async fn remove(
 }
 
 fn refused(error: &StoreError) -> Problem {
-    match error {
-        StoreError::NameTaken(_) => Problem::new(
+    if matches!(error, StoreError::NameTaken(_)) {
+        Problem::new(
             StatusCode::CONFLICT,
             "name_taken",
             "there is a token with this name already",
-        ),
-        StoreError::TooManyTokens => {
-            let detail = "there are as many tokens as the hub keeps; remove one first";
-            Problem::new(StatusCode::CONFLICT, "too_many_tokens", detail)
-        }
-        other => Problem::store(other),
+        )
+    } else if matches!(error, StoreError::TooManyTokens) {
+        let detail = "there are as many tokens as the hub keeps; remove one first";
+        Problem::new(StatusCode::CONFLICT, "too_many_tokens", detail)
+    } else {
+        Problem::store(error)
     }
 }

@@ -3,25 +3,22 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::net::{TcpListener, TcpStream, ToSocketAddrs};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::Duration;
 
 use rustix::fs::{Access, FlockOperation, access, flock, statvfs};
 use serde::Serialize;
 
+use super::run::runtime;
 use super::{AnswerForm, Place};
 use crate::clock::Clock;
-use crate::config::{Config, RadioConfig};
+use crate::config::{Config, RadioConfig, RadioKind};
 
 /// Less free space than this will not last long.
 const FREE_BYTES_GOOD: u64 = 512 * 1024 * 1024;
 /// With less than this the next records may not fit.
 const FREE_BYTES_MIN: u64 = 32 * 1024 * 1024;
-/// How long a network dongle may take to take a connection.
-const CONNECT_MAX: Duration = Duration::from_secs(3);
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Verdict {
@@ -85,7 +82,7 @@ pub(super) fn doctor(place: &Place, answer: AnswerForm, out: &mut dyn Write) -> 
                 let advice = "add a [[radio]] to the configuration";
                 findings.push(Finding::attention("radios", "none is configured", advice));
             }
-            findings.extend(config.radios.iter().map(port));
+            findings.extend(config.radios.iter().map(|radio| port(radio, running)));
             findings
         }
         Err(error) => vec![Finding::bad(
@@ -298,46 +295,36 @@ fn http(config: &Config, running: bool) -> Finding {
     }
 }
 
-fn port(radio: &RadioConfig) -> Finding {
+/// Opening a port that the hub uses would disturb it, so then its own word counts.
+fn port(radio: &RadioConfig, running: bool) -> Finding {
     let what = format!("radio {}", radio.name);
     let port = radio.port.as_str();
-    if let Some(address) = port.strip_prefix("tcp://") {
-        let reached = address.to_socket_addrs().and_then(|mut found| {
-            let address = found.next().ok_or(io::ErrorKind::NotFound)?;
-            TcpStream::connect_timeout(&address, CONNECT_MAX)
-        });
-        return match reached {
-            Ok(_) => Finding::good(what, format!("{port} takes connections")),
-            Err(error) => {
-                let advice = "see that the device is on, and that its address and port are right";
-                Finding::bad(what, format!("{port} cannot be reached ({error})"), advice)
-            }
-        };
+    if running {
+        let detail = format!(
+            "the hub runs and has {port}; GET /api/v1/radios/{} tells its state",
+            radio.name
+        );
+        return Finding::good(what, detail);
     }
-    match Path::new(port).metadata() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let advice = "plug the dongle in; `ls /dev/serial/by-id/` shows what is there";
-            Finding::bad(what, format!("{port} is not there"), advice)
+    let opened = runtime().map_err(|error| error.to_string()).and_then(|runtime| {
+        let RadioKind::Zwave = radio.kind;
+        runtime
+            .block_on(hubd_zwave::io::probe(port))
+            .map_err(|error| error.to_string())
+    });
+    match opened {
+        Err(error) => {
+            let (detail, advice) = error
+                .split_once(": ")
+                .unwrap_or((error.as_str(), "see that it is there and works"));
+            Finding::bad(what, detail, advice)
         }
-        Err(error) => Finding::bad(
-            what,
-            format!("{port} cannot be looked at ({error})"),
-            "check the path",
-        ),
-        Ok(file) if !file.file_type().is_char_device() => {
-            let advice = "give the dongle's path under /dev/serial/by-id/";
-            Finding::bad(what, format!("{port} is no serial port"), advice)
-        }
-        Ok(_) if access(port, Access::READ_OK | Access::WRITE_OK).is_err() => {
-            let advice = "add the hub's user to the group dialout, then start the hub again";
-            Finding::bad(what, format!("this user may not use {port}"), advice)
-        }
-        Ok(_) if !port.contains("/by-id/") => {
+        Ok(()) if port.starts_with('/') && !port.contains("/by-id/") => {
             let advice =
                 "give its path under /dev/serial/by-id/, which stays the same when dongles are replugged";
-            Finding::attention(what, format!("{port} is there"), advice)
+            Finding::attention(what, format!("{port} can be opened"), advice)
         }
-        Ok(_) => Finding::good(what, format!("{port} is there and this user may use it")),
+        Ok(()) => Finding::good(what, format!("{port} can be opened")),
     }
 }
 
@@ -347,7 +334,7 @@ mod tests {
     use hubd_model::RadioName;
 
     fn radio(port: &str) -> RadioConfig {
-        let kind = crate::config::RadioKind::Zwave;
+        let kind = RadioKind::Zwave;
         RadioConfig {
             name: RadioName::parse("zwave").unwrap(),
             kind,
@@ -360,15 +347,15 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let open = format!("tcp://{}", listener.local_addr().unwrap());
         let cases = [
-            ("/dev/nothing-here", Verdict::Bad, "is not there"),
-            ("/etc/hostname", Verdict::Bad, "no serial port"),
-            (open.as_str(), Verdict::Good, "takes connections"),
-            ("tcp://127.0.0.1:1", Verdict::Bad, "cannot be reached"),
+            ("/dev/nothing-here", Verdict::Bad, "does not exist"),
+            (open.as_str(), Verdict::Good, "can be opened"),
+            ("tcp://127.0.0.1:1", Verdict::Bad, "does not answer"),
         ];
         for (place, verdict, words) in cases {
-            let finding = port(&radio(place));
+            let finding = port(&radio(place), false);
             assert_eq!(finding.verdict, verdict, "{finding:?}");
             assert!(finding.detail.contains(words), "{finding:?}");
+            assert_eq!(finding.advice.is_some(), verdict == Verdict::Bad, "{finding:?}");
         }
     }
 

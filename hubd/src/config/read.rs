@@ -68,10 +68,7 @@ impl Section {
             .origin()
             .map_or_else(|| self.file.clone(), ToOwned::to_owned);
         self.places.insert(key, place);
-        match value.kind {
-            ValueKind::Nil => None,
-            _ => Some(value),
-        }
+        Some(value).filter(|value| value.kind != ValueKind::Nil)
     }
 
     /// An error about a key's value.
@@ -92,13 +89,13 @@ impl Section {
     }
 
     fn optional_text(&mut self, key: &'static str, allowed: &str) -> Result<Option<String>, ConfigError> {
-        match self.take(key) {
-            None => Ok(None),
-            Some(value) => match value.kind {
-                ValueKind::String(text) if !text.is_empty() => Ok(Some(text)),
-                ValueKind::String(_) => Err(self.bad(key, "is empty", allowed)),
-                other => Err(self.bad(key, &format!("is {}, not text", name_of(&other)), allowed)),
-            },
+        let Some(value) = self.take(key) else {
+            return Ok(None);
+        };
+        match text_of(value.kind) {
+            Ok(text) if !text.is_empty() => Ok(Some(text)),
+            Ok(_) => Err(self.bad(key, "is empty", allowed)),
+            Err(other) => Err(self.bad(key, &format!("is {other}, not text"), allowed)),
         }
     }
 
@@ -149,9 +146,8 @@ impl Section {
                 .collect()),
             Some(ValueKind::Array(values)) => values
                 .into_iter()
-                .map(|value| match value.kind {
-                    ValueKind::String(text) => Ok(text),
-                    other => Err(self.bad(key, &format!("holds {}", name_of(&other)), allowed)),
+                .map(|value| {
+                    text_of(value.kind).map_err(|other| self.bad(key, &format!("holds {other}"), allowed))
                 })
                 .collect(),
             Some(other) => Err(self.bad(key, &format!("is {}", name_of(&other)), allowed)),
@@ -203,6 +199,16 @@ impl Section {
             key: format!("{}{key}", self.path),
             nearest,
         })
+    }
+}
+
+/// The text, or the name of what it is instead.
+fn text_of(kind: ValueKind) -> Result<String, &'static str> {
+    let name = name_of(&kind);
+    if let ValueKind::String(text) = kind {
+        Ok(text)
+    } else {
+        Err(name)
     }
 }
 

@@ -64,11 +64,14 @@ fn every_key_is_read_from_the_file_and_from_the_environment() {
     assert_eq!(overlaid.radios[0].name.as_str(), "zwave");
 }
 
+/// A text, an environment, and words of the refusal.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
+
 #[test]
 fn every_mistake_names_place_key_fault_and_what_is_allowed() {
     let radio = |lines: &str| format!("[[radio]]\n{lines}");
     let good = "name = \"a\"\nkind = \"zwave\"\nport = \"/dev/a\"\n";
-    let cases: &[(&str, &[(&str, &str)], &[&str])] = &[
+    let cases: &[Case] = &[
         (
             "[http]\nlisten = \"nowhere\"",
             &[],

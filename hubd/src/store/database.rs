@@ -15,6 +15,8 @@ use super::migrations::{APPLICATION_ID, NEWEST, migrate};
 
 /// How long a connection waits for another program's short write (a token made on the command line).
 const BUSY_MAX: Duration = Duration::from_secs(5);
+/// The hub's own writer waits less: events are shown, and the other program named, instead.
+const WRITER_BUSY_MAX: Duration = Duration::from_millis(500);
 /// Up to this size the whole of a file is checked before the hub starts, indexes included; a bigger one is checked
 /// while the hub runs, without its indexes, because nobody waits at a door for a disk to be read.
 pub(crate) const FULL_CHECK_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -152,6 +154,8 @@ pub(crate) fn open(dir: &Path) -> Result<Connection, StoreError> {
     migrate(&db, found).map_err(StoreError::database(
         "bring the database to this version's format",
     ))?;
+    db.busy_timeout(WRITER_BUSY_MAX)
+        .map_err(StoreError::database("configure the database"))?;
     Ok(db)
 }
 

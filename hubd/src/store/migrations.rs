@@ -39,10 +39,7 @@ mod tests {
     fn released_steps_are_frozen() {
         let frozen = ["07020adbc8bceff20c7dca1736730912c37fca5b624cca75eeb763f0bb2c091b"];
         for (step, digest) in STEPS.iter().zip(frozen) {
-            let found: String = Sha256::digest(step.as_bytes())
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let found = crate::store::shape::hex(&Sha256::digest(step.as_bytes()));
             assert_eq!(found, digest, "write a new migration instead");
         }
     }

@@ -16,6 +16,7 @@ mod health;
 mod inbox;
 mod journal;
 mod migrations;
+mod opening;
 mod page;
 mod rows;
 pub mod shape;
@@ -42,8 +43,8 @@ use durable::{SyncQueue, Syncer};
 use health::{Health, Part};
 use inbox::{Change, Changed, Inbox, RowChange, RowKey};
 use journal::Tail;
-use vault::{Missing, Vault};
-use writer::{COMMANDS_KEPT, Tools, Writer};
+use vault::Vault;
+use writer::{Tools, Writer};
 
 pub use error::StoreError;
 pub use page::{Filter, PAGE_MAX, for_each_entry};
@@ -189,9 +190,9 @@ impl Store {
         vault::require_folder(dir)?;
         let folder = database::lock_folder(dir)?;
         let db = database::open(dir)?;
-        let vault = Arc::new(open_vault(&db, dir, options)?);
+        let vault = Arc::new(opening::open_vault(&db, dir, options)?);
         let tail = Tail::read(&db)?;
-        let memory = read_memory(&db, tail.head.seq)?;
+        let memory = opening::read_memory(&db, tail.head.seq)?;
         let durable = tail.head.seq;
 
         let (health, status) = Health::new();
@@ -219,7 +220,7 @@ impl Store {
             pages_max: options.pages_max.clone(),
             tail,
         });
-        check_later(dir, &health)?;
+        opening::check_later(dir, &health)?;
         let running = Running {
             writer: spawn(dir, "store-writer", move || writer.run())?,
             syncer: spawn(dir, "store-sync", move || syncer.run())?,
@@ -328,7 +329,7 @@ impl Store {
         let sealed = self
             .inner
             .vault
-            .seal(&secret_context(radio, name), secret.expose())?;
+            .seal(&secret_context(radio.as_str(), name), secret.expose())?;
         let change = Change::PutSecret {
             radio: radio.clone(),
             name: name.to_owned(),
@@ -353,7 +354,7 @@ impl Store {
                 .optional()
                 .map_err(StoreError::database("read a secret"))?;
             let Some(sealed) = sealed else { return Ok(None) };
-            let opened = vault.unseal(&secret_context(&radio, &name), &sealed)?;
+            let opened = vault.unseal(&secret_context(radio.as_str(), &name), &sealed)?;
             Ok(Some(SecretBytes::new(opened.to_vec())))
         })
         .await
@@ -506,7 +507,8 @@ impl Readers {
     }
 }
 
-fn secret_context(radio: &RadioName, name: &str) -> String {
+/// What a secret is sealed as.
+fn secret_context(radio: &str, name: &str) -> String {
     format!("hubd secret {radio} {name}")
 }
 
@@ -520,155 +522,4 @@ fn spawn<T: Send + 'static>(
         .stack_size(512 * 1024)
         .spawn(body)
         .map_err(StoreError::file("start a thread for", dir))
-}
-
-/// Opens the vault and sees that what is sealed is sealed to it, and to today's recovery recipients.
-fn open_vault(db: &Connection, dir: &Path, options: &StoreOptions) -> Result<Vault, StoreError> {
-    let failed = || StoreError::database("read whom the records are sealed to");
-    let meta = |key: &str| -> Result<Option<String>, StoreError> {
-        db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
-            .optional()
-            .map_err(failed())
-    };
-    let known = meta("identity")?;
-    let missing = if known.is_some() {
-        Missing::Refuse
-    } else {
-        Missing::Create
-    };
-    let vault = Vault::open(
-        dir,
-        options.credentials_dir.as_deref(),
-        &options.recovery_recipients,
-        missing,
-    )?;
-    let found = vault.public();
-    if let Some(wanted) = known.filter(|wanted| *wanted != found) {
-        return Err(StoreError::WrongIdentity {
-            dir: dir.to_owned(),
-            wanted,
-            found,
-        });
-    }
-    if meta("recipients")?.as_deref() != Some(&vault.recipients()) {
-        seal_again(db, &vault)?;
-    }
-    Ok(vault)
-}
-
-/// Seals every key anew because the recipients changed, all or none.
-fn seal_again(db: &Connection, vault: &Vault) -> Result<(), StoreError> {
-    let failed = || StoreError::database("seal the keys for the new recovery recipients");
-    let tx = db.unchecked_transaction().map_err(failed())?;
-    let mut months: Vec<(u32, Vec<u8>)> = Vec::new();
-    let mut secrets: Vec<(String, String, Vec<u8>)> = Vec::new();
-    {
-        let mut read = tx
-            .prepare("SELECT month, sealed FROM month_keys")
-            .map_err(failed())?;
-        for row in read
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
-            .map_err(failed())?
-        {
-            months.push(row.map_err(failed())?);
-        }
-        let mut read = tx
-            .prepare("SELECT radio, name, sealed FROM adapter_secret")
-            .map_err(failed())?;
-        for row in read
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .map_err(failed())?
-        {
-            secrets.push(row.map_err(failed())?);
-        }
-    }
-    for (month, sealed) in months {
-        let sealed = vault::MonthKey::unseal(vault, month, &sealed)?.seal(vault)?;
-        tx.execute(
-            "UPDATE month_keys SET sealed = ?2 WHERE month = ?1",
-            rusqlite::params![month, sealed],
-        )
-        .map_err(failed())?;
-    }
-    for (radio, name, sealed) in secrets {
-        let context = format!("hubd secret {radio} {name}");
-        let sealed = vault.seal(&context, &vault.unseal(&context, &sealed)?)?;
-        tx.execute(
-            "UPDATE adapter_secret SET sealed = ?3 WHERE radio = ?1 AND name = ?2",
-            rusqlite::params![radio, name, sealed],
-        )
-        .map_err(failed())?;
-    }
-    for (key, value) in [("identity", vault.public()), ("recipients", vault.recipients())] {
-        tx.execute(
-            "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            [key, &value],
-        )
-        .map_err(failed())?;
-    }
-    tx.commit().map_err(failed())
-}
-
-/// Reads what the mind knew.
-fn read_memory(db: &Connection, last_seq: u64) -> Result<Memory, StoreError> {
-    let failed = || StoreError::database("read the devices and commands");
-    let mut memory = Memory {
-        last_seq,
-        ..Memory::default()
-    };
-    let mut read = db
-        .prepare("SELECT kind, id, version, row FROM devices ORDER BY kind, id")
-        .map_err(failed())?;
-    let mut found = read.query([]).map_err(failed())?;
-    while let Some(row) = found.next().map_err(failed())? {
-        let text = || -> rusqlite::Result<(String, String, i64, String)> {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-        };
-        let (kind, id, version, json) = text().map_err(failed())?;
-        let device = rows::device_from(&kind, version, &json).map_err(|detail| StoreError::Row {
-            what: format!("{kind} {id}"),
-            detail,
-        })?;
-        memory.devices.push(device);
-    }
-    let mut read = db
-        .prepare(
-            "SELECT id, version, row FROM (SELECT * FROM commands WHERE ended = 0 \
-             UNION ALL SELECT * FROM (SELECT * FROM commands WHERE ended = 1 ORDER BY requested_at DESC LIMIT ?1)) \
-             ORDER BY requested_at",
-        )
-        .map_err(failed())?;
-    let mut found = read.query([COMMANDS_KEPT]).map_err(failed())?;
-    while let Some(row) = found.next().map_err(failed())? {
-        let text =
-            || -> rusqlite::Result<(String, i64, String)> { Ok((row.get(0)?, row.get(1)?, row.get(2)?)) };
-        let (id, version, json) = text().map_err(failed())?;
-        // A command is only remembered for repeats: an unreadable one does not keep the hub from starting.
-        match rows::command_from(version, &json) {
-            Ok(command) => memory.commands.push(command),
-            Err(detail) => {
-                tracing::warn!(%id, %detail, "a remembered command cannot be read and is left out");
-            }
-        }
-    }
-    Ok(memory)
-}
-
-/// A big database is checked while the hub runs.
-fn check_later(dir: &Path, health: &Arc<Health>) -> Result<(), StoreError> {
-    let path = database::path(dir);
-    if path
-        .metadata()
-        .is_ok_and(|file| file.len() <= database::FULL_CHECK_BYTES_MAX)
-    {
-        return Ok(());
-    }
-    let (dir, health) = (dir.to_owned(), Arc::clone(health));
-    spawn(&dir.clone(), "store-check", move || {
-        let checked = database::open_reader(&dir).and_then(|db| database::check(&db, &path, "quick_check"));
-        if let Err(error) = checked {
-            health.note(Part::Checking, Some(error.to_string()));
-        }
-    })
-    .map(drop)
 }

@@ -216,6 +216,6 @@ fn keys_are_imported_once_and_not_repeated() {
     refuses(&import(&good, &[]), &["--replace"]);
     let replaced = import(&good, &["--replace"]);
     assert_eq!(replaced.status.code(), Some(0));
-    let said = format!("{:?}", replaced);
+    let said = format!("{replaced:?}");
     assert!(!said.contains(key), "{said}");
 }

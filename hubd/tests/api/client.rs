@@ -1,5 +1,6 @@
 //! A small HTTP client that shows every byte: tests of a server should not lean on a library's good manners.
 
+use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -123,10 +124,10 @@ impl Client {
     ) {
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: hub\r\n");
         if let Some(token) = &self.token {
-            request.push_str(&format!("Authorization: Bearer {token}\r\n"));
+            write!(request, "Authorization: Bearer {token}\r\n").unwrap();
         }
         for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
+            write!(request, "{name}: {value}\r\n").unwrap();
         }
         if let Some(body) = body {
             if !headers
@@ -135,7 +136,7 @@ impl Client {
             {
                 request.push_str("Content-Type: application/json\r\n");
             }
-            request.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+            write!(request, "Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
         } else {
             request.push_str("\r\n");
         }
@@ -228,11 +229,10 @@ impl Events {
     /// The next event; `None` when the stream ended.
     pub(crate) async fn next(&mut self) -> Option<Event> {
         loop {
-            if let Some((block, rest)) = self.text.split_once("\n\n") {
-                let event = parse(block);
-                self.text = rest.to_owned();
-                if event.is_some() {
-                    return event;
+            if let Some(end) = self.text.find("\n\n") {
+                let block: String = self.text.drain(..end + 2).collect();
+                if let Some(event) = parse(&block) {
+                    return Some(event);
                 }
                 continue;
             }

@@ -134,6 +134,9 @@ async fn a_hub_that_stops_answers_those_who_wait() {
     house.stop().await;
 }
 
+/// Method, path, body; status, code and words of the refusal.
+type Case<'a> = (&'a str, &'a str, Option<&'a str>, u16, &'a str, &'a str);
+
 #[tokio::test]
 async fn what_is_asked_wrongly_is_told_by_name() {
     let house = House::new().await;
@@ -141,7 +144,7 @@ async fn what_is_asked_wrongly_is_told_by_name() {
     let locks = format!("/api/v1/locks/{lock}");
     let commands = format!("{locks}/commands");
     let large = format!(r#"{{"op":"{}"}}"#, "x".repeat(70_000));
-    let cases: &[(&str, &str, Option<&str>, u16, &str, &str)] = &[
+    let cases: &[Case] = &[
         (
             "POST",
             &commands,
@@ -159,7 +162,7 @@ async fn what_is_asked_wrongly_is_told_by_name() {
             "`unlatch`",
         ),
         ("POST", &commands, Some(r#"{"op":7}"#), 400, "bad_field", "op"),
-        ("POST", &commands, Some(r#"{}"#), 400, "missing_field", "op"),
+        ("POST", &commands, Some("{}"), 400, "missing_field", "op"),
         (
             "POST",
             &commands,

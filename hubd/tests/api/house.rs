@@ -229,7 +229,7 @@ async fn adapter(
     mut script: mpsc::Receiver<FromRadio>,
     moved: Arc<AtomicUsize>,
     obeys: Arc<AtomicBool>,
-) {
+) -> Result<(), String> {
     let out = life.out;
     let say = async |report: Report| {
         let _ = out.send(FromRadio::Report(report)).await;
@@ -245,7 +245,7 @@ async fn adapter(
     }
     loop {
         tokio::select! {
-            () = life.stop.cancelled() => return,
+            () = life.stop.cancelled() => return Ok(()),
             Some(word) = script.recv() => { let _ = out.send(word).await; }
             Some(order) = life.orders.recv() => {
                 let Order::Actuate { command, device, op, .. } = order else { continue };

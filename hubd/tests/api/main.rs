@@ -1,5 +1,12 @@
 //! The API from outside: real HTTP on loopback, the real loop and store, and a scripted adapter.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod auth;
 mod cli;
 mod client;

@@ -61,7 +61,7 @@ async fn planted_secrets_are_repeated_nowhere() {
         ("POST", &answer, format!(r#"{{"dsk_pin":"{PIN}"}}"#)),
         ("POST", &answer, format!(r#"{{"dsk_pin":{PIN}}}"#)),
         ("POST", &answer, format!(r#"{{"dsk_pin":"{PIN}0"}}"#)),
-        ("POST", &answer, format!(r#"{PIN}"#)),
+        ("POST", &answer, PIN.to_owned()),
         ("POST", &commands, format!(r#"{{"op":"{PIN}"}}"#)),
         ("GET", &format!("/api/v1/events?after={PIN}x"), String::new()),
     ];
@@ -76,13 +76,13 @@ async fn planted_secrets_are_repeated_nowhere() {
             .await
             .send(method, path, &[], body)
             .await;
-        told.push_str(&format!("{}{}\n", reply.head, reply.body));
+        told.extend([reply.head, reply.body]);
     }
     for token in [&wrong, house.token(Scope::Read)] {
         let mut client = Client::connect(house.address).await.with_token(token);
         for path in ["/api/v1/locks", "/api/v1/tokens", "/api/v1/nothing"] {
             let reply = client.send("GET", path, &[("Idempotency-Key", PIN)], None).await;
-            told.push_str(&format!("{}{}\n", reply.head, reply.body));
+            told.extend([reply.head, reply.body]);
         }
     }
     let mut manager = house.client(Scope::Manage).await;

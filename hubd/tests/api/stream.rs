@@ -167,6 +167,19 @@ async fn a_filtered_stream_has_only_what_was_asked_for() {
 }
 
 #[tokio::test]
+async fn a_client_that_knows_more_than_the_journal_is_not_left_waiting() {
+    let house = House::new().await;
+    let client = house.client(Scope::Read).await;
+    let mut events = client
+        .follow(STREAM, &[("Last-Event-ID", "999999")])
+        .await
+        .unwrap();
+    house.door(true).await;
+    while events.next().await.unwrap().data["kind"] != "lock.door" {}
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn a_client_that_takes_nothing_is_cut_and_can_resume() {
     const EVENTS: u64 = 4_000;
     let limits = Limits {

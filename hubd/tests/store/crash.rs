@@ -40,7 +40,7 @@ async fn child_appends_until_it_is_killed() {
                             break;
                         }
                     }
-                    other => panic!("{other:?}"),
+                    other @ (StoreStatus::Failing { .. } | StoreStatus::Recovered) => panic!("{other:?}"),
                 },
             }
         }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use hubd::store::{Filter, StoreError, verify};
 use hubd_model::{RadioName, SecretBytes};
+use rusqlite::Connection;
 
 use crate::*;
 
@@ -108,4 +109,21 @@ async fn what_memory_cannot_hold_is_recorded_as_lost() {
         (&(kept + 1).into(), &report.lost.into())
     );
     assert!(kept >= 10_000);
+}
+
+#[tokio::test]
+async fn another_program_that_holds_the_database_stops_no_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, mut opened) = open(dir.path());
+    let mut live = store.live();
+    let other = Connection::open(dir.path().join("hubd.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    submit_seen(&store, &mut live, 1, 20).await;
+    let told = opened.status.recv().await.unwrap();
+    let StoreStatus::Failing { reason } = told else {
+        panic!("{told:?}")
+    };
+    assert!(reason.contains("another program holds the database"), "{reason}");
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(durable(&mut opened.status, 20).await, [StoreStatus::Recovered]);
 }

@@ -100,7 +100,7 @@ async fn durable(status: &mut mpsc::Receiver<StoreStatus>, seq: u64) -> Vec<Stor
         match status.recv().await.unwrap() {
             StoreStatus::Durable { seq: reached } if reached >= seq => return others,
             StoreStatus::Durable { .. } => {}
-            other => others.push(other),
+            other @ (StoreStatus::Failing { .. } | StoreStatus::Recovered) => others.push(other),
         }
     }
 }

@@ -258,7 +258,7 @@ async fn what_is_not_ours_to_write_is_refused_and_left_as_it_is() {
                 Connection::open(dir.join("hubd.db"))
                     .unwrap()
                     .pragma_update(None, "user_version", 99)
-                    .unwrap()
+                    .unwrap();
             },
             "newer hubd (format 99",
         ),
@@ -268,7 +268,7 @@ async fn what_is_not_ours_to_write_is_refused_and_left_as_it_is() {
                 Connection::open(dir.join("hubd.db"))
                     .unwrap()
                     .pragma_update(None, "application_id", 7)
-                    .unwrap()
+                    .unwrap();
             },
             "not a database of hubd",
         ),

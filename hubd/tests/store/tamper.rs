@@ -205,7 +205,7 @@ fn the_command_says_what_is_wrong() {
     let (dir, _) = tampered(|db| {
         _ = db
             .execute("UPDATE journal SET at_ms = 0 WHERE seq = 9", [])
-            .unwrap()
+            .unwrap();
     });
     let mut out = Vec::new();
     assert!(!verify_command(dir.path(), None, VerifyFormat::Json, clock, &mut out).unwrap());

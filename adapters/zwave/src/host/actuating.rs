@@ -12,8 +12,8 @@
 //! before the motor has run, the bolt is read once more a little later unless the lock reports it by itself.
 
 use hubd_model::{
-    ActuationStep, BoltState, CommandId, DeviceAddress, LockOp, LockSignal, Millis, MonoTime, Report, Security,
-    Urgency,
+    ActuationStep, BoltState, CommandId, DeviceAddress, LockOp, LockSignal, Millis, MonoTime, Report,
+    Security, Urgency,
 };
 
 use super::Host;
@@ -27,8 +27,14 @@ const REPORT_WAIT: Millis = Millis(3_500);
 /// How much longer than it says itself a lock may work on a movement.
 const WORKING_MARGIN: Millis = Millis(5_000);
 /// The pauses before the bolt is read, while it is not where it was wanted.
-const READ_PAUSES: [Millis; 6] =
-    [Millis(0), Millis(700), Millis(1_500), Millis(2_500), Millis(4_000), Millis(6_000)];
+const READ_PAUSES: [Millis; 6] = [
+    Millis(0),
+    Millis(700),
+    Millis(1_500),
+    Millis(2_500),
+    Millis(4_000),
+    Millis(6_000),
+];
 /// When the bolt is read after a Supervision Success that no report followed.
 const READ_AGAIN_AFTER: Millis = Millis(3_000);
 /// How many movements may be under way.
@@ -91,7 +97,8 @@ impl Host {
             Urgency::Person | Urgency::Housekeeping => Lane::Person,
         };
         // Whatever an earlier movement of this lock still had to read is of no interest any more.
-        self.actuations.retain(|_, other| other.node != node || !matches!(other.stage, Stage::Settling { .. }));
+        self.actuations
+            .retain(|_, other| other.node != node || !matches!(other.stage, Stage::Settling { .. }));
         let mode = match op {
             LockOp::Lock => door_lock::Mode::Secured,
             LockOp::Unlock | LockOp::Unlatch => door_lock::Mode::Unsecured,
@@ -115,11 +122,21 @@ impl Host {
             self.step(command, ActuationStep::Refused { reason });
             return;
         }
-        self.actuations.insert(command, Actuation { node, op, lane, stage: Stage::Setting });
+        self.actuations.insert(
+            command,
+            Actuation {
+                node,
+                op,
+                lane,
+                stage: Stage::Setting,
+            },
+        );
     }
 
     fn actuation_refusal(&self, id: NodeId, op: LockOp) -> Option<&'static str> {
-        let Some(node) = self.nodes.get(&id) else { return Some("the radio does not know this lock") };
+        let Some(node) = self.nodes.get(&id) else {
+            return Some("the radio does not know this lock");
+        };
         if op == LockOp::Unlatch {
             return Some("a Z-Wave lock moves its bolt and cannot hold the latch back");
         }
@@ -128,20 +145,33 @@ impl Host {
             Some(Security::None) => {
                 Some("the lock was included without security; exclude it and include it again with S2 or S0")
             }
-            Some(_) if !node.supports(class::DOOR_LOCK) => Some("the device has no bolt that can be moved by radio"),
+            Some(_) if !node.supports(class::DOOR_LOCK) => {
+                Some("the device has no bolt that can be moved by radio")
+            }
             Some(_) => None,
         }
     }
 
     /// Wraps a command so that the node reports its end, where it can.
     fn supervise(&mut self, id: NodeId, frame: Vec<u8>) -> (Vec<u8>, Expect) {
-        if !self.nodes.get(&id).is_some_and(|node| node.supports(class::SUPERVISION)) {
+        if !self
+            .nodes
+            .get(&id)
+            .is_some_and(|node| node.supports(class::SUPERVISION))
+        {
             return (frame, Expect::Nothing);
         }
         self.last_session = (self.last_session + 1) & 0x3f;
         let session = self.last_session;
-        let get = supervision::Get { session, status_updates: true, command: frame };
-        (cc::Command::from(supervision::Command::Get(get)).emit(), Expect::Supervision { session })
+        let get = supervision::Get {
+            session,
+            status_updates: true,
+            command: frame,
+        };
+        (
+            cc::Command::from(supervision::Command::Get(get)).emit(),
+            Expect::Supervision { session },
+        )
     }
 
     pub(super) fn withdraw(&mut self, command: &CommandId) {
@@ -158,8 +188,15 @@ impl Host {
 
     pub(super) fn refresh(&mut self, device: &DeviceAddress) {
         let Some(node) = self.node_at(device) else { return };
-        let waiting = self.traffic.any(|job| job.node == node && job.purpose == Purpose::Refresh);
-        if !waiting && self.nodes.get(&node).is_some_and(|node| node.supports(class::DOOR_LOCK)) {
+        let waiting = self
+            .traffic
+            .any(|job| job.node == node && job.purpose == Purpose::Refresh);
+        if !waiting
+            && self
+                .nodes
+                .get(&node)
+                .is_some_and(|node| node.supports(class::DOOR_LOCK))
+        {
             self.read_bolt(node, Lane::Person, Purpose::Refresh);
         }
     }
@@ -171,7 +208,10 @@ impl Host {
             lane,
             frame,
             protection: Protection::Highest,
-            expect: Expect::Reply { class: class::DOOR_LOCK, command: OPERATION_REPORT },
+            expect: Expect::Reply {
+                class: class::DOOR_LOCK,
+                command: OPERATION_REPORT,
+            },
             purpose,
             expires: Some(self.now + Millis::from_secs(30)),
             answer_wait: REPORT_WAIT,
@@ -190,13 +230,18 @@ impl Host {
     }
 
     /// The lock is working on it: its supervised job waits as long as the lock says.
-    pub(super) fn working_wait(report: &supervision::Report) -> Millis {
-        let said = report.duration.as_secs().map_or(Millis::from_secs(10), |secs| Millis::from_secs(secs.into()));
+    pub(super) fn working_wait(report: supervision::Report) -> Millis {
+        let said = report
+            .duration
+            .as_secs()
+            .map_or(Millis::from_secs(10), |secs| Millis::from_secs(secs.into()));
         Millis(said.0.min(60_000) + WORKING_MARGIN.0)
     }
 
-    pub(super) fn actuation_answered(&mut self, command: &CommandId, outcome: Outcome) {
-        let Some(actuation) = self.actuations.get_mut(command) else { return };
+    pub(super) fn actuation_answered(&mut self, command: &CommandId, outcome: &Outcome) {
+        let Some(actuation) = self.actuations.get_mut(command) else {
+            return;
+        };
         let (node, op) = (actuation.node, actuation.op);
         match outcome {
             Outcome::Supervised(report) => match report.status {
@@ -216,14 +261,19 @@ impl Host {
                 }
             },
             Outcome::Delivered | Outcome::NoAnswer | Outcome::Answered(_) => {
-                actuation.stage = Stage::Pausing { until: self.now, readings: 0 };
+                actuation.stage = Stage::Pausing {
+                    until: self.now,
+                    readings: 0,
+                };
             }
             Outcome::NotDelivered => {
-                let reason = "the lock does not answer: it may be out of range or its batteries empty".to_owned();
+                let reason =
+                    "the lock does not answer: it may be out of range or its batteries empty".to_owned();
                 self.end_actuation(command, ActuationStep::NoAnswer { reason });
             }
             Outcome::NoKey => {
-                let reason = "the lock cannot read the hub's commands: exclude it and include it again".to_owned();
+                let reason =
+                    "the lock cannot read the hub's commands: exclude it and include it again".to_owned();
                 self.end_actuation(command, ActuationStep::NoAnswer { reason });
             }
             Outcome::Expired => self.end_actuation(command, ActuationStep::Expired),
@@ -233,13 +283,20 @@ impl Host {
     /// The lock itself confirmed by Supervision where its bolt is.
     fn bolt_confirmed(&mut self, node: NodeId, bolt: BoltState) {
         if let Some(device) = self.address(node) {
-            self.report(Report::Lock { device, signal: LockSignal::BoltRead(bolt) });
+            self.report(Report::Lock {
+                device,
+                signal: LockSignal::BoltRead(bolt),
+            });
         }
     }
 
     pub(super) fn verification_answered(&mut self, command: &CommandId, outcome: &Outcome) {
-        let Some(actuation) = self.actuations.get_mut(command) else { return };
-        let Stage::Reading { readings } = actuation.stage else { return };
+        let Some(actuation) = self.actuations.get_mut(command) else {
+            return;
+        };
+        let Stage::Reading { readings } = actuation.stage else {
+            return;
+        };
         let (op, now) = (actuation.op, self.now);
         let bolt = match outcome {
             Outcome::Answered(command) => read_bolt_in(command),
@@ -253,7 +310,9 @@ impl Host {
         let pause = READ_PAUSES.get(readings).copied();
         match (bolt, pause) {
             (Some(bolt), _) if bolt == op.wanted() => self.end_actuation(command, ActuationStep::Done),
-            (Some(BoltState::Unknown | BoltState::Jammed), None) => self.end_actuation(command, ActuationStep::Jammed),
+            (Some(BoltState::Unknown | BoltState::Jammed), None) => {
+                self.end_actuation(command, ActuationStep::Jammed);
+            }
             (Some(_), None) => {
                 let reason = format!("the lock took the command to {} and did not move", op.as_str());
                 self.end_actuation(command, ActuationStep::Refused { reason });
@@ -262,7 +321,12 @@ impl Host {
                 let reason = "the lock took the command but does not say where its bolt is".to_owned();
                 self.end_actuation(command, ActuationStep::NoAnswer { reason });
             }
-            (_, Some(pause)) => actuation.stage = Stage::Pausing { until: now + pause, readings },
+            (_, Some(pause)) => {
+                actuation.stage = Stage::Pausing {
+                    until: now + pause,
+                    readings,
+                }
+            }
             (None, None) => {}
         }
     }
@@ -274,7 +338,8 @@ impl Host {
             .actuations
             .iter()
             .filter(|(_, actuation)| {
-                actuation.node == node && matches!(actuation.stage, Stage::Pausing { .. } | Stage::Reading { .. })
+                actuation.node == node
+                    && matches!(actuation.stage, Stage::Pausing { .. } | Stage::Reading { .. })
             })
             .map(|(command, actuation)| (command.clone(), actuation.op))
             .collect();
@@ -300,11 +365,15 @@ impl Host {
             .map(|(command, _)| command.clone())
             .collect();
         for command in due {
-            let Some(actuation) = self.actuations.get_mut(&command) else { continue };
+            let Some(actuation) = self.actuations.get_mut(&command) else {
+                continue;
+            };
             let (node, lane) = (actuation.node, actuation.lane);
             match actuation.stage {
                 Stage::Pausing { readings, .. } => {
-                    actuation.stage = Stage::Reading { readings: readings + 1 };
+                    actuation.stage = Stage::Reading {
+                        readings: readings + 1,
+                    };
                     if !self.read_bolt(node, lane, Purpose::Verify(command.clone())) {
                         self.actuation_lost(&command, "too much waits to be sent");
                     }
@@ -323,14 +392,20 @@ impl Host {
 
     /// Nothing more can be learned of a movement.
     pub(super) fn actuation_lost(&mut self, command: &CommandId, reason: &str) {
-        self.end_actuation(command, ActuationStep::NoAnswer { reason: reason.to_owned() });
+        self.end_actuation(
+            command,
+            ActuationStep::NoAnswer {
+                reason: reason.to_owned(),
+            },
+        );
     }
 
     fn end_actuation(&mut self, command: &CommandId, step: ActuationStep) {
         if let Some(actuation) = self.actuations.remove(command) {
             let _ = actuation;
             for job in self.traffic.ids(|job| {
-                job.purpose == Purpose::Actuate(command.clone()) || job.purpose == Purpose::Verify(command.clone())
+                job.purpose == Purpose::Actuate(command.clone())
+                    || job.purpose == Purpose::Verify(command.clone())
             }) {
                 self.traffic.remove(job);
             }
@@ -344,10 +419,9 @@ impl Host {
 }
 
 fn read_bolt_in(command: &cc::Command) -> Option<BoltState> {
-    match command {
-        cc::Command::DoorLock(door_lock::Command::OperationReport(report)) => {
-            Some(crate::lock::bolt_state(report.mode))
-        }
-        _ => None,
+    if let cc::Command::DoorLock(door_lock::Command::OperationReport(report)) = command {
+        Some(crate::lock::bolt_state(report.mode))
+    } else {
+        None
     }
 }

@@ -54,9 +54,14 @@ pub enum CacheError {
 pub(crate) fn load(bytes: &[u8]) -> Result<Cache, CacheError> {
     let stored: Stored = serde_json::from_slice(bytes)?;
     if stored.version != VERSION {
-        return Err(CacheError::OtherVersion { found: stored.version });
+        return Err(CacheError::OtherVersion {
+            found: stored.version,
+        });
     }
-    Ok(Cache { nodes: stored.nodes, provisioned: stored.provisioned })
+    Ok(Cache {
+        nodes: stored.nodes,
+        provisioned: stored.provisioned,
+    })
 }
 
 /// Writes a cache.
@@ -64,7 +69,11 @@ pub(crate) fn save<'a>(
     nodes: impl Iterator<Item = &'a Node>,
     provisioned: &[Provisioned],
 ) -> Result<Vec<u8>, CacheError> {
-    Ok(serde_json::to_vec(&Storing { version: VERSION, nodes: nodes.collect(), provisioned })?)
+    Ok(serde_json::to_vec(&Storing {
+        version: VERSION,
+        nodes: nodes.collect(),
+        provisioned,
+    })?)
 }
 
 #[cfg(test)]
@@ -78,7 +87,10 @@ mod tests {
         let provisioned = [Provisioned { dsk: [7; 16] }];
         let bytes = save(nodes.iter(), &provisioned).unwrap();
         let cache = load(&bytes).unwrap();
-        assert_eq!((cache.nodes.as_slice(), cache.provisioned.as_slice()), (&nodes[..], &provisioned[..]));
+        assert_eq!(
+            (cache.nodes.as_slice(), cache.provisioned.as_slice()),
+            (&nodes[..], &provisioned[..])
+        );
         assert!(load(b"{").is_err());
         assert!(matches!(
             load(br#"{"version":9,"nodes":[],"provisioned":[]}"#),

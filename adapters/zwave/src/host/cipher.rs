@@ -131,7 +131,10 @@ impl Cipher {
     /// A node is about to be given its keys.
     pub(super) fn start_joining(&mut self, node: NodeId) {
         self.forget(node);
-        self.joining = Some(Joiner { node, keys: KeySet::default() });
+        self.joining = Some(Joiner {
+            node,
+            keys: KeySet::default(),
+        });
     }
 
     /// The keys of the exchange as far as it is.
@@ -151,10 +154,15 @@ impl Cipher {
         let Some(joiner) = self.joining.as_ref().filter(|joiner| joiner.node == node) else {
             return JoiningFrame::Nothing;
         };
-        let address = Addressing { home_id: self.home_id, src: node, dst: self.own };
+        let address = Addressing {
+            home_id: self.home_id,
+            src: node,
+            dst: self.own,
+        };
         match self.spans.decapsulate(address, frame, &joiner.keys, now) {
-            Ok(opened) => S2Command::parse(opened.plain.expose())
-                .map_or(JoiningFrame::Nothing, |command| JoiningFrame::Command(command, opened.key)),
+            Ok(opened) => S2Command::parse(opened.plain.expose()).map_or(JoiningFrame::Nothing, |command| {
+                JoiningFrame::Command(command, opened.key)
+            }),
             Err(S2Error::OutOfSync(_)) => JoiningFrame::Unreadable { new_span: false },
             Err(S2Error::WrongKey(_)) => JoiningFrame::Unreadable { new_span: true },
             Err(S2Error::Wire(_) | S2Error::Duplicate(_)) => JoiningFrame::Nothing,
@@ -193,7 +201,11 @@ impl Cipher {
 
     /// Encrypts a frame under a key of the exchange.
     pub(super) fn seal_joining(&mut self, now: MonoTime, node: NodeId, key: KeyRef, frame: &[u8]) -> Sealed {
-        let key = self.joining.as_ref().and_then(|joiner| joiner.keys.get(key)).or_else(|| self.s2_keys.get(key));
+        let key = self
+            .joining
+            .as_ref()
+            .and_then(|joiner| joiner.keys.get(key))
+            .or_else(|| self.s2_keys.get(key));
         match key.cloned() {
             Some(key) => self.seal_s2(now, node, &key, frame),
             None => Sealed::TooLong,
@@ -201,7 +213,11 @@ impl Cipher {
     }
 
     fn seal_s2(&mut self, now: MonoTime, node: NodeId, key: &SessionKey, frame: &[u8]) -> Sealed {
-        let address = Addressing { home_id: self.home_id, src: self.own, dst: node };
+        let address = Addressing {
+            home_id: self.home_id,
+            src: self.own,
+            dst: node,
+        };
         match self.spans.encapsulate(address, key, frame, now, &mut *self.rng) {
             Ok(bytes) => Sealed::Frame(bytes),
             Err(SealError::NoSpan(_)) => Sealed::NeedsNonce(self.spans.nonce_get(node, &mut *self.rng, now)),
@@ -215,12 +231,18 @@ impl Cipher {
     }
 
     fn seal_s0(&mut self, now: MonoTime, node: NodeId, keys: &S0Keys, frame: &[u8]) -> Sealed {
-        let Some(link) = S0Link::new(self.own, node) else { return Sealed::TooLong };
+        let Some(link) = S0Link::new(self.own, node) else {
+            return Sealed::TooLong;
+        };
         if !self.s0.can_seal(link.dst, now) {
             return Sealed::NeedsNonce(S0Command::NonceGet.emit());
         }
-        let Ok(parts) = self.s0.split(frame) else { return Sealed::TooLong };
-        let [part] = parts.as_slice() else { return Sealed::TooLong };
+        let Ok(parts) = self.s0.split(frame) else {
+            return Sealed::TooLong;
+        };
+        let [part] = parts.as_slice() else {
+            return Sealed::TooLong;
+        };
         match self.s0.seal(keys, link, part, now, &mut *self.rng) {
             Ok(bytes) => Sealed::Frame(bytes),
             Err(_) => Sealed::NeedsNonce(S0Command::NonceGet.emit()),
@@ -242,7 +264,13 @@ impl Cipher {
         }
     }
 
-    fn open_s2(&mut self, now: MonoTime, node: NodeId, granted: Option<ClassSet>, bytes: &[u8]) -> Vec<Opened> {
+    fn open_s2(
+        &mut self,
+        now: MonoTime,
+        node: NodeId,
+        granted: Option<ClassSet>,
+        bytes: &[u8],
+    ) -> Vec<Opened> {
         let command = match S2Command::parse(bytes) {
             Ok(command) => command,
             Err(error) => {
@@ -281,23 +309,36 @@ impl Cipher {
         granted: Option<ClassSet>,
         bytes: &[u8],
     ) -> Vec<Opened> {
-        let address = Addressing { home_id: self.home_id, src: node, dst: self.own };
+        let address = Addressing {
+            home_id: self.home_id,
+            src: node,
+            dst: self.own,
+        };
         let keys = match granted {
-            Some(granted) => {
-                self.s2_keys.only(|key| matches!(key, KeyRef::Class(class) if granted.contains(class)))
-            }
+            Some(granted) => self
+                .s2_keys
+                .only(|key| matches!(key, KeyRef::Class(class) if granted.contains(class))),
             None => self.s2_keys.clone(),
         };
         match self.spans.decapsulate(address, bytes, &keys, now) {
             Ok(opened) => {
-                let KeyRef::Class(class) = opened.key else { return vec![] };
+                let KeyRef::Class(class) = opened.key else {
+                    return vec![];
+                };
                 let under = Under::Class(class);
                 let mut all = Vec::with_capacity(2);
                 if opened.multicast_group.is_some() {
-                    all.push(Opened::Answer(self.spans.multicast_report(node, &mut *self.rng, now)));
+                    all.push(Opened::Answer(self.spans.multicast_report(
+                        node,
+                        &mut *self.rng,
+                        now,
+                    )));
                 }
                 if !opened.plain.expose().is_empty() {
-                    all.push(Opened::Command { plain: opened.plain, under });
+                    all.push(Opened::Command {
+                        plain: opened.plain,
+                        under,
+                    });
                 }
                 all
             }
@@ -313,30 +354,30 @@ impl Cipher {
     }
 
     fn open_s0(&mut self, now: MonoTime, node: NodeId, bytes: &[u8]) -> Vec<Opened> {
-        let Some(link) = S0Link::new(node, self.own) else { return vec![] };
+        let Some(link) = S0Link::new(node, self.own) else {
+            return vec![];
+        };
         match S0Command::parse(bytes) {
             Ok(S0Command::NonceGet) => vec![Opened::Answer(self.s0.issue(link.src, now, &mut *self.rng))],
             Ok(S0Command::NonceReport(nonce)) => {
                 self.s0.on_nonce_report(link.src, nonce, now);
                 vec![Opened::NonceHere]
             }
-            Ok(S0Command::Encapsulation(frame)) => {
-                match self.s0.open(&self.s0_keys, link, &frame, now) {
-                    Ok(opened) => {
-                        let mut all = Vec::with_capacity(2);
-                        if opened.wants_nonce {
-                            all.push(Opened::Answer(self.s0.issue(link.src, now, &mut *self.rng)));
-                        }
-                        let under = Under::Class(SecurityClass::S0);
-                        all.extend(opened.plain.map(|plain| Opened::Command { plain, under }));
-                        all
+            Ok(S0Command::Encapsulation(frame)) => match self.s0.open(&self.s0_keys, link, &frame, now) {
+                Ok(opened) => {
+                    let mut all = Vec::with_capacity(2);
+                    if opened.wants_nonce {
+                        all.push(Opened::Answer(self.s0.issue(link.src, now, &mut *self.rng)));
                     }
-                    Err(error) => {
-                        tracing::debug!(node = node.0, %error, "dropped");
-                        vec![]
-                    }
+                    let under = Under::Class(SecurityClass::S0);
+                    all.extend(opened.plain.map(|plain| Opened::Command { plain, under }));
+                    all
                 }
-            }
+                Err(error) => {
+                    tracing::debug!(node = node.0, %error, "dropped");
+                    vec![]
+                }
+            },
             Ok(
                 S0Command::CommandsSupportedGet
                 | S0Command::CommandsSupportedReport(_)

@@ -56,7 +56,11 @@ enum State {
     /// A device with this DSK was announced by a person and may join whenever it is switched on.
     Expecting { dsk: Dsk },
     /// The dongle looks for a device, or adds it.
-    Adding { plan: Plan, node: Option<NodeId>, until: MonoTime },
+    Adding {
+        plan: Plan,
+        node: Option<NodeId>,
+        until: MonoTime,
+    },
     /// The device is given its keys.
     Securing(Box<Securing>),
     /// The device is asked what it is.
@@ -78,9 +82,9 @@ impl Joining {
     pub(super) fn next_deadline(&self) -> Option<MonoTime> {
         match &self.state {
             State::Idle | State::Expecting { .. } => None,
-            State::Adding { until, .. } | State::Interviewing { until, .. } | State::Removing { until, .. } => {
-                Some(*until)
-            }
+            State::Adding { until, .. }
+            | State::Interviewing { until, .. }
+            | State::Removing { until, .. } => Some(*until),
             State::Securing(securing) => securing.next_deadline(),
         }
     }
@@ -129,11 +133,27 @@ impl Host {
         }
         self.joining.progress = InclusionProgress::default();
         let plan = match strategy {
-            InclusionStrategy::Default => Plan { allow_s2: true, allow_s0: true, dsk: None },
-            InclusionStrategy::S0 => Plan { allow_s2: false, allow_s0: true, dsk: None },
-            InclusionStrategy::S2(None) => Plan { allow_s2: true, allow_s0: false, dsk: None },
+            InclusionStrategy::Default => Plan {
+                allow_s2: true,
+                allow_s0: true,
+                dsk: None,
+            },
+            InclusionStrategy::S0 => Plan {
+                allow_s2: false,
+                allow_s0: true,
+                dsk: None,
+            },
+            InclusionStrategy::S2(None) => Plan {
+                allow_s2: true,
+                allow_s0: false,
+                dsk: None,
+            },
             InclusionStrategy::S2(Some(code)) => match read_code(&code) {
-                Ok(dsk) => Plan { allow_s2: true, allow_s0: false, dsk: Some(dsk) },
+                Ok(dsk) => Plan {
+                    allow_s2: true,
+                    allow_s0: false,
+                    dsk: Some(dsk),
+                },
                 Err(detail) => return self.tell_failure("bad_code", &detail),
             },
             InclusionStrategy::SmartStart(code) => match read_code(&code) {
@@ -142,16 +162,26 @@ impl Host {
             },
         };
         self.command(Command::AddNode(AddMode::Any));
-        self.joining.state = State::Adding { plan, node: None, until: self.now + FIND_WAIT };
+        self.joining.state = State::Adding {
+            plan,
+            node: None,
+            until: self.now + FIND_WAIT,
+        };
         self.progress(InclusionState::Waiting);
     }
 
     fn may_join(&self) -> Result<(), (&'static str, &'static str)> {
         if self.phase != Phase::Ready {
-            return Err(("controller_failed", "the dongle does not work right now; try again when it is back"));
+            return Err((
+                "controller_failed",
+                "the dongle does not work right now; try again when it is back",
+            ));
         }
         if !self.joining.is_free() {
-            return Err(("busy", "another device is being included or excluded; finish or cancel that first"));
+            return Err((
+                "busy",
+                "another device is being included or excluded; finish or cancel that first",
+            ));
         }
         Ok(())
     }
@@ -190,9 +220,17 @@ impl Host {
             nwi_home_id,
             auth_home_id: dsk.auth_home_id(),
         }));
-        let plan = Plan { allow_s2: true, allow_s0: false, dsk: Some(dsk) };
+        let plan = Plan {
+            allow_s2: true,
+            allow_s0: false,
+            dsk: Some(dsk),
+        };
         self.joining.progress = InclusionProgress::default();
-        self.joining.state = State::Adding { plan, node: None, until: self.now + ADD_WAIT };
+        self.joining.state = State::Adding {
+            plan,
+            node: None,
+            until: self.now + ADD_WAIT,
+        };
         self.progress(InclusionState::Waiting);
     }
 
@@ -238,7 +276,10 @@ impl Host {
             return;
         }
         self.command(Command::RemoveNode(RemoveMode::Any));
-        self.joining.state = State::Removing { node: None, until: self.now + FIND_WAIT };
+        self.joining.state = State::Removing {
+            node: None,
+            until: self.now + FIND_WAIT,
+        };
         self.tell_exclusion(InclusionState::Waiting, None, None);
     }
 
@@ -249,12 +290,18 @@ impl Host {
         node: Option<NodeId>,
         info: &[u8],
     ) {
-        if which == function::ADD_NODE { self.adding(status, node, info) } else { self.removing(status, node) }
+        if which == function::ADD_NODE {
+            self.adding(status, node, info);
+        } else {
+            self.removing(status, node);
+        }
     }
 
     fn adding(&mut self, status: NetworkStatus, found: Option<NodeId>, info: &[u8]) {
         let now = self.now;
-        let State::Adding { node, until, .. } = &mut self.joining.state else { return };
+        let State::Adding { node, until, .. } = &mut self.joining.state else {
+            return;
+        };
         match status {
             NetworkStatus::Ready | NetworkStatus::Other(_) => {}
             NetworkStatus::NodeFound => *until = now + ADD_WAIT,
@@ -287,14 +334,20 @@ impl Host {
     }
 
     fn secure(&mut self, id: NodeId) {
-        let State::Adding { plan, .. } = std::mem::take(&mut self.joining.state) else { return };
+        let State::Adding { plan, .. } = std::mem::take(&mut self.joining.state) else {
+            return;
+        };
         if let Some(device) = self.address(id) {
             self.joining.progress.device = Some((device, self.kind_of(id)));
         }
         if self.capabilities.has(function::ASSIGN_SUC_RETURN_ROUTE) {
             self.command(Command::AssignSucReturnRoute(id));
         }
-        let offers = |class| self.nodes.get(&id).is_some_and(|node| node.supports_plainly(class));
+        let offers = |class| {
+            self.nodes
+                .get(&id)
+                .is_some_and(|node| node.supports_plainly(class))
+        };
         let (s2, s0) = (offers(class::SECURITY_2), offers(class::SECURITY));
         let is_lock = self.kind_of(id) == DeviceKind::Lock;
         if s2 && plan.allow_s2 {
@@ -306,7 +359,11 @@ impl Host {
             self.progress(InclusionState::Securing);
             self.advance_securing();
         } else if s2 || s0 || is_lock {
-            self.insecure(id, "not_supported", "the device does not offer the security that was asked for");
+            self.insecure(
+                id,
+                "not_supported",
+                "the device does not offer the security that was asked for",
+            );
         } else {
             self.secured(id, ClassSet::NONE);
         }
@@ -323,7 +380,10 @@ impl Host {
             self.joining.progress.security = node.security();
         }
         tracing::info!(node = id.0, security = ?self.joining.progress.security, provisioned = dsks, "device included");
-        self.joining.state = State::Interviewing { node: id, until: self.now + INTERVIEW_WAIT };
+        self.joining.state = State::Interviewing {
+            node: id,
+            until: self.now + INTERVIEW_WAIT,
+        };
         self.keep_cache();
         self.announce(id, true);
         self.progress(InclusionState::Interviewing);
@@ -365,7 +425,9 @@ impl Host {
 
     fn removing(&mut self, status: NetworkStatus, found: Option<NodeId>) {
         let now = self.now;
-        let State::Removing { node, until } = &mut self.joining.state else { return };
+        let State::Removing { node, until } = &mut self.joining.state else {
+            return;
+        };
         if let Some(found) = found {
             *node = Some(found);
             *until = now + ADD_WAIT;
@@ -390,7 +452,10 @@ impl Host {
             NetworkStatus::Failed => {
                 self.command(Command::RemoveNode(RemoveMode::StopSilently));
                 self.joining.state = State::Idle;
-                let why = ("controller_failed", "the dongle could not remove the device; bring it closer and try again");
+                let why = (
+                    "controller_failed",
+                    "the dongle could not remove the device; bring it closer and try again",
+                );
                 self.tell_exclusion(InclusionState::Failed, None, Some(why));
                 self.listen_for_smart_start();
             }
@@ -420,7 +485,10 @@ impl Host {
             return;
         }
         let device = self.address(node).map(|device| (device, self.kind_of(node)));
-        let why = ("answers", "the device answers; exclude it instead of removing it as failed");
+        let why = (
+            "answers",
+            "the device answers; exclude it instead of removing it as failed",
+        );
         self.tell_exclusion(InclusionState::Failed, device, Some(why));
     }
 
@@ -430,13 +498,12 @@ impl Host {
             self.forget_node(node, RemovalCause::Failed);
             self.tell_exclusion(InclusionState::Done, device, None);
         } else {
-            let why = ("controller_failed", "the dongle did not remove the device; try again in a minute");
+            let why = (
+                "controller_failed",
+                "the dongle did not remove the device; try again in a minute",
+            );
             self.tell_exclusion(InclusionState::Failed, device, Some(why));
         }
-    }
-
-    pub(super) fn joining_command_ended(&self, end: &End) {
-        tracing::debug!(?end, "the dongle took an inclusion or exclusion command");
     }
 
     pub(super) fn advance_joining(&mut self) {
@@ -456,7 +523,10 @@ impl Host {
                 self.interview_ended(node);
             }
             State::Interviewing { node, .. }
-                if self.nodes.get(node).is_some_and(|node| next_question(node).is_none()) =>
+                if self
+                    .nodes
+                    .get(node)
+                    .is_some_and(|node| next_question(node).is_none()) =>
             {
                 let node = *node;
                 self.interview_ended(node);
@@ -464,7 +534,10 @@ impl Host {
             State::Removing { until, .. } if *until <= now => {
                 self.command(Command::RemoveNode(RemoveMode::StopSilently));
                 self.joining.state = State::Idle;
-                let why = ("timeout", "no device was found; put it into its exclusion mode and try again");
+                let why = (
+                    "timeout",
+                    "no device was found; put it into its exclusion mode and try again",
+                );
                 self.tell_exclusion(InclusionState::Failed, None, Some(why));
                 self.listen_for_smart_start();
             }
@@ -493,7 +566,9 @@ impl Host {
     fn kind_of(&self, id: NodeId) -> DeviceKind {
         match self.nodes.get(&id) {
             Some(node) if node.is_lock() => DeviceKind::Lock,
-            Some(node) => node.description().map_or(DeviceKind::Other, |description| description.kind),
+            Some(node) => node
+                .description()
+                .map_or(DeviceKind::Other, |description| description.kind),
             None => DeviceKind::Other,
         }
     }
@@ -520,7 +595,10 @@ impl Host {
         let progress = InclusionProgress {
             state: InclusionState::Failed,
             question: None,
-            error: Some(InclusionError { code: code.to_owned(), detail: detail.to_owned() }),
+            error: Some(InclusionError {
+                code: code.to_owned(),
+                detail: detail.to_owned(),
+            }),
             ..std::mem::take(&mut self.joining.progress)
         };
         self.report(Report::Inclusion(progress));
@@ -532,13 +610,23 @@ impl Host {
         device: Option<(DeviceAddress, DeviceKind)>,
         error: Option<(&str, &str)>,
     ) {
-        let error =
-            error.map(|(code, detail)| InclusionError { code: code.to_owned(), detail: detail.to_owned() });
-        self.report(Report::Exclusion(InclusionProgress { state, question: None, device, security: None, error }));
+        let error = error.map(|(code, detail)| InclusionError {
+            code: code.to_owned(),
+            detail: detail.to_owned(),
+        });
+        self.report(Report::Exclusion(InclusionProgress {
+            state,
+            question: None,
+            device,
+            security: None,
+            error,
+        }));
     }
 }
 
 /// The DSK in a QR text, or the DSK itself.
 fn read_code(code: &SecretString) -> Result<Dsk, String> {
-    Provisioning::parse(code).map(|provisioning| provisioning.dsk).map_err(|error| error.to_string())
+    Provisioning::parse(code)
+        .map(|provisioning| provisioning.dsk)
+        .map_err(|error| error.to_string())
 }

@@ -13,7 +13,8 @@ use crate::security::s2_wire::S2Command;
 use crate::security::{ClassSet, SecurityClass};
 use crate::wire::cc::{
     self, association, battery, class, door_lock, door_lock_logging, manufacturer_specific,
-    multi_channel_association, notification, schedule_entry_lock, user_code, user_credential, version, wake_up,
+    multi_channel_association, notification, schedule_entry_lock, user_code, user_credential, version,
+    wake_up,
 };
 use crate::wire::serial::{Command, NodeId, parse_protocol_info};
 
@@ -46,7 +47,9 @@ impl Host {
     }
 
     fn nothing_to_ask(&mut self, id: NodeId) {
-        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
         if node.granted.is_none() && node.plain_classes.is_some() && next_probe(node).is_none() {
             // It was asked under every key and answered under none.
             node.granted = Some(ClassSet::NONE);
@@ -74,28 +77,60 @@ impl Host {
             }
             Question::NodeInfo => {
                 let Some(node) = self.nodes.get(&id) else { return };
-                let asleep = node.sleeps() && self.presence.get(&id).is_none_or(|known| known.awake_until.is_none());
+                let asleep = node.sleeps()
+                    && self
+                        .presence
+                        .get(&id)
+                        .is_none_or(|known| known.awake_until.is_none());
                 // One node at a time: the answer names no question.
-                let waiting = self.presence.values().any(|other| other.serial_question == Some(Question::NodeInfo));
+                let waiting = self
+                    .presence
+                    .values()
+                    .any(|other| other.serial_question == Some(Question::NodeInfo));
                 if !asleep && !waiting {
                     self.presence.entry(id).or_default().serial_question = Some(question);
                     self.command(Command::RequestNodeInfo(id));
                 }
             }
-            _ => self.ask_node(id, question),
+            Question::HasKey(_)
+            | Question::SecureClasses
+            | Question::Product
+            | Question::Version(_)
+            | Question::Lifeline
+            | Question::EnterLifeline
+            | Question::WakeUp
+            | Question::EnterWakeUp
+            | Question::DoorSensor
+            | Question::Bolt
+            | Question::Notifications
+            | Question::PinSlots
+            | Question::Log
+            | Question::Schedules
+            | Question::Battery => self.ask_node(id, question),
         }
     }
 
     fn ask_node(&mut self, id: NodeId, question: Question) {
-        let Some((frame, expect)) = self.question_frame(id, question) else { return };
-        tracing::debug!(node = id.0, ?question, "asking");
-        let protection = match question {
-            Question::HasKey(class) => Protection::Class(class),
-            _ => Protection::Highest,
+        let Some((frame, expect)) = self.question_frame(id, question) else {
+            return;
         };
-        let lane = if self.joining.is_about(id) { Lane::Inclusion } else { Lane::Interview };
+        tracing::debug!(node = id.0, ?question, "asking");
+        let protection = if let Question::HasKey(class) = question {
+            Protection::Class(class)
+        } else {
+            Protection::Highest
+        };
+        let lane = if self.joining.is_about(id) {
+            Lane::Inclusion
+        } else {
+            Lane::Interview
+        };
         // A node that does not have the key is silent or cries for a nonce each time: one try tells.
-        let attempts = if matches!(question, Question::HasKey(_)) { 1 } else { 2 };
+        let attempts = if matches!(question, Question::HasKey(_)) {
+            1
+        } else {
+            2
+        };
         self.push_job(NewJob {
             node: id,
             lane,
@@ -125,47 +160,81 @@ impl Host {
                 return Some((vec![class::SECURITY, 0x02], reply(class::SECURITY, 0x03)));
             }
             Question::HasKey(_) | Question::SecureClasses => {
-                return Some((S2Command::CommandsSupportedGet.emit(), reply(class::SECURITY_2, 0x0e)));
+                return Some((
+                    S2Command::CommandsSupportedGet.emit(),
+                    reply(class::SECURITY_2, 0x0e),
+                ));
             }
-            Question::Product => {
-                (manufacturer_specific::Command::Get.into(), reply(class::MANUFACTURER_SPECIFIC, 0x05))
-            }
-            Question::Version(of) => (version::Command::CommandClassGet(of).into(), reply(class::VERSION, 0x14)),
-            Question::Lifeline if plain_association => {
-                (association::Command::Get(1).into(), reply(class::ASSOCIATION, 0x03))
-            }
-            Question::Lifeline => {
-                (multi_channel_association::Command::Get(1).into(), reply(class::MULTI_CHANNEL_ASSOCIATION, 0x03))
-            }
+            Question::Product => (
+                manufacturer_specific::Command::Get.into(),
+                reply(class::MANUFACTURER_SPECIFIC, 0x05),
+            ),
+            Question::Version(of) => (
+                version::Command::CommandClassGet(of).into(),
+                reply(class::VERSION, 0x14),
+            ),
+            Question::Lifeline if plain_association => (
+                association::Command::Get(1).into(),
+                reply(class::ASSOCIATION, 0x03),
+            ),
+            Question::Lifeline => (
+                multi_channel_association::Command::Get(1).into(),
+                reply(class::MULTI_CHANNEL_ASSOCIATION, 0x03),
+            ),
             Question::EnterLifeline if plain_association => {
-                let members = association::Members { group: 1, nodes: vec![own] };
+                let members = association::Members {
+                    group: 1,
+                    nodes: vec![own],
+                };
                 (association::Command::Set(members).into(), Expect::Nothing)
             }
             Question::EnterLifeline => {
-                let members = multi_channel_association::Members { nodes: vec![own], endpoints: vec![] };
+                let members = multi_channel_association::Members {
+                    nodes: vec![own],
+                    endpoints: vec![],
+                };
                 let change = multi_channel_association::Change { group: 1, members };
-                (multi_channel_association::Command::Set(change).into(), Expect::Nothing)
+                (
+                    multi_channel_association::Command::Set(change).into(),
+                    Expect::Nothing,
+                )
             }
             Question::WakeUp => (wake_up::Command::IntervalGet.into(), reply(class::WAKE_UP, 0x06)),
             Question::EnterWakeUp => {
-                let interval = wake_up::Interval { seconds: WAKE_UP_SECONDS, node: own };
+                let interval = wake_up::Interval {
+                    seconds: WAKE_UP_SECONDS,
+                    node: own,
+                };
                 (wake_up::Command::IntervalSet(interval).into(), Expect::Nothing)
             }
-            Question::DoorSensor => (door_lock::Command::CapabilitiesGet.into(), reply(class::DOOR_LOCK, 0x08)),
-            Question::Bolt => (door_lock::Command::OperationGet.into(), reply(class::DOOR_LOCK, 0x03)),
-            Question::Notifications => {
-                (notification::Command::SupportedGet.into(), reply(class::NOTIFICATION, 0x08))
-            }
-            Question::PinSlots if node.supports(class::USER_CREDENTIAL) => {
-                (user_credential::Command::UserCapabilitiesGet.into(), reply(class::USER_CREDENTIAL, 0x02))
-            }
-            Question::PinSlots => (user_code::Command::UsersNumberGet.into(), reply(class::USER_CODE, 0x05)),
-            Question::Log => {
-                (door_lock_logging::Command::RecordsSupportedGet.into(), reply(class::DOOR_LOCK_LOGGING, 0x02))
-            }
-            Question::Schedules => {
-                (schedule_entry_lock::Command::SupportedGet.into(), reply(class::SCHEDULE_ENTRY_LOCK, 0x0a))
-            }
+            Question::DoorSensor => (
+                door_lock::Command::CapabilitiesGet.into(),
+                reply(class::DOOR_LOCK, 0x08),
+            ),
+            Question::Bolt => (
+                door_lock::Command::OperationGet.into(),
+                reply(class::DOOR_LOCK, 0x03),
+            ),
+            Question::Notifications => (
+                notification::Command::SupportedGet.into(),
+                reply(class::NOTIFICATION, 0x08),
+            ),
+            Question::PinSlots if node.supports(class::USER_CREDENTIAL) => (
+                user_credential::Command::UserCapabilitiesGet.into(),
+                reply(class::USER_CREDENTIAL, 0x02),
+            ),
+            Question::PinSlots => (
+                user_code::Command::UsersNumberGet.into(),
+                reply(class::USER_CODE, 0x05),
+            ),
+            Question::Log => (
+                door_lock_logging::Command::RecordsSupportedGet.into(),
+                reply(class::DOOR_LOCK_LOGGING, 0x02),
+            ),
+            Question::Schedules => (
+                schedule_entry_lock::Command::SupportedGet.into(),
+                reply(class::SCHEDULE_ENTRY_LOCK, 0x0a),
+            ),
             Question::Battery => (battery::Command::Get.into(), reply(class::BATTERY, 0x03)),
         };
         Some((command.emit(), expect))
@@ -173,8 +242,12 @@ impl Host {
 
     /// The facts in a command that a node sent, asked or not.
     pub(super) fn learn(&mut self, id: NodeId, command: &cc::Command) {
-        let Some(own) = self.identity.map(|identity| identity.node.0) else { return };
-        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let Some(own) = self.identity.map(|identity| identity.node.0) else {
+            return;
+        };
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
         let before = node.clone();
         learn_into(node, command, own);
         if *node != before {
@@ -184,10 +257,18 @@ impl Host {
     }
 
     /// The node said which classes it offers under a key.
-    pub(super) fn secure_classes_received(&mut self, id: NodeId, under: Under, classes: &[u8], reply: Expect) {
+    pub(super) fn secure_classes_received(
+        &mut self,
+        id: NodeId,
+        under: Under,
+        classes: &[u8],
+        reply: Expect,
+    ) {
         let Under::Class(under) = under else { return };
         let probing = self.asked_job(id, Question::HasKey(under)).is_some();
-        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
         if probing && node.granted.is_none() {
             node.granted = Some(ClassSet::of(&[under]));
         }
@@ -220,11 +301,11 @@ impl Host {
     /// Something that has no answer was delivered.
     fn told(&mut self, id: NodeId, question: Question) {
         if let Some(node) = self.nodes.get_mut(&id) {
-            match question {
-                // Ask again who is in the group: what was told may not have been done.
-                Question::EnterLifeline => node.lifeline = None,
-                Question::EnterWakeUp => node.wakes_for_us = None,
-                _ => {}
+            // Ask again who is in the group: what was told may not have been done.
+            if question == Question::EnterLifeline {
+                node.lifeline = None;
+            } else if question == Question::EnterWakeUp {
+                node.wakes_for_us = None;
             }
         }
         let presence = self.presence.entry(id).or_default();
@@ -255,7 +336,9 @@ impl Host {
 
     pub(super) fn protocol_info_received(&mut self, id: NodeId, answer: &[u8]) {
         self.presence.entry(id).or_default().serial_question = None;
-        let Ok(info) = parse_protocol_info(answer) else { return self.give_up(id, Question::ProtocolInfo) };
+        let Ok(info) = parse_protocol_info(answer) else {
+            return self.give_up(id, Question::ProtocolInfo);
+        };
         if let Some(node) = self.nodes.get_mut(&id) {
             node.protocol = Some(info);
             self.learned();
@@ -313,10 +396,18 @@ impl Host {
     }
 
     pub(super) fn take_node_info(&mut self, id: NodeId, info: &[u8]) {
-        let Ok(info) = cc::node_info::NodeInfo::parse(info) else { return };
-        let Some(node) = self.nodes.get_mut(&id) else { return };
-        let classes: Vec<u8> =
-            info.classes.supported.iter().filter_map(|class| u8::try_from(*class).ok()).collect();
+        let Ok(info) = cc::node_info::NodeInfo::parse(info) else {
+            return;
+        };
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        let classes: Vec<u8> = info
+            .classes
+            .supported
+            .iter()
+            .filter_map(|class| u8::try_from(*class).ok())
+            .collect();
         if node.plain_classes.as_ref() != Some(&classes) {
             node.plain_classes = Some(classes);
             self.learned();
@@ -325,6 +416,10 @@ impl Host {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a fact is in few of the many commands"
+)]
 fn learn_into(node: &mut Node, command: &cc::Command, own: u16) {
     let is_own = |member: &u8| u16::from(*member) == own;
     match command {
@@ -342,7 +437,11 @@ fn learn_into(node: &mut Node, command: &cc::Command, own: u16) {
             if report.group == 1 =>
         {
             let ours = report.members.nodes.iter().any(is_own)
-                || report.members.endpoints.iter().any(|endpoint| is_own(&endpoint.node));
+                || report
+                    .members
+                    .endpoints
+                    .iter()
+                    .any(|endpoint| is_own(&endpoint.node));
             node.lifeline = Some(if ours { Lifeline::Ours } else { Lifeline::Elsewhere });
         }
         cc::Command::WakeUp(wake_up::Command::IntervalReport(interval)) => {
@@ -365,8 +464,17 @@ fn learn_into(node: &mut Node, command: &cc::Command, own: u16) {
             node.log = Some(*records > 0);
         }
         cc::Command::ScheduleEntryLock(schedule_entry_lock::Command::SupportedReport(report)) => {
-            let kinds = [(report.week_day, ScheduleKind::Weekly), (report.year_day, ScheduleKind::Dated)];
-            node.schedules = Some(kinds.into_iter().filter(|(slots, _)| *slots > 0).map(|(_, kind)| kind).collect());
+            let kinds = [
+                (report.week_day, ScheduleKind::Weekly),
+                (report.year_day, ScheduleKind::Dated),
+            ];
+            node.schedules = Some(
+                kinds
+                    .into_iter()
+                    .filter(|(slots, _)| *slots > 0)
+                    .map(|(_, kind)| kind)
+                    .collect(),
+            );
         }
         cc::Command::Battery(battery::Command::Report(_)) => node.battery_read = true,
         _ => {}

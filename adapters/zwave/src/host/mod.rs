@@ -208,7 +208,10 @@ impl Host {
         let presence = self.presence.iter().filter_map(|(node, presence)| {
             // Only a node that still has to be learned is tried by itself.
             let wanted = presence.retry_at.filter(|_| self.wants_interview(*node));
-            [wanted, presence.awake_until, presence.node_info_until].into_iter().flatten().min()
+            [wanted, presence.awake_until, presence.node_info_until]
+                .into_iter()
+                .flatten()
+                .min()
         });
         let actuations = self.actuations.values().filter_map(Actuation::next_deadline);
         [
@@ -233,7 +236,13 @@ impl Host {
 
     fn ordered(&mut self, order: Order) {
         match order {
-            Order::Actuate { command, device, op, urgency, expires } => {
+            Order::Actuate {
+                command,
+                device,
+                op,
+                urgency,
+                expires,
+            } => {
                 self.actuate(command, &device, op, urgency, expires);
             }
             Order::Withdraw { command } => self.withdraw(&command),
@@ -296,13 +305,19 @@ impl Host {
     /// Tells the mind what a node is, when that is new.
     fn announce(&mut self, id: NodeId, fresh: bool) {
         let Some(node) = self.nodes.get(&id) else { return };
-        let (Some(description), Some(device)) = (node.description(), self.address(id)) else { return };
+        let (Some(description), Some(device)) = (node.description(), self.address(id)) else {
+            return;
+        };
         let presence = self.presence.entry(id).or_default();
         if presence.announced.as_ref() == Some(&description) {
             return;
         }
         presence.announced = Some(description.clone());
-        self.report(Report::Device { device, description, fresh });
+        self.report(Report::Device {
+            device,
+            description,
+            fresh,
+        });
     }
 
     /// The facts changed: keep them soon.
@@ -314,7 +329,9 @@ impl Host {
         self.cache_due = None;
         match cache::save(self.nodes.values(), &self.provisioned) {
             Ok(bytes) => self.outputs.push_back(Output::KeepCache(bytes)),
-            Err(error) => tracing::error!(%error, "the node cache cannot be kept; the next start asks the nodes again"),
+            Err(error) => {
+                tracing::error!(%error, "the node cache cannot be kept; the next start asks the nodes again");
+            }
         }
     }
 

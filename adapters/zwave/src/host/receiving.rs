@@ -23,7 +23,11 @@ const REPETITION: Millis = Millis(10_000);
 const BATTERY_LOW_PAUSE: Millis = Millis::from_secs(3_600);
 
 /// Classes that a node with security may use openly: they prove nothing and change nothing.
-const OPEN_CLASSES: [u8; 3] = [class::NO_OPERATION, class::ZWAVE_PLUS_INFO, class::APPLICATION_STATUS];
+const OPEN_CLASSES: [u8; 3] = [
+    class::NO_OPERATION,
+    class::ZWAVE_PLUS_INFO,
+    class::APPLICATION_STATUS,
+];
 
 impl Host {
     pub(super) fn frame_received(&mut self, node: NodeId, multicast: bool, payload: &[u8]) {
@@ -36,6 +40,10 @@ impl Host {
         self.unwrap(node, payload, Under::Plain, 0);
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "few of the many commands hold others"
+    )]
     fn unwrap(&mut self, node: NodeId, bytes: &[u8], under: Under, depth: u8) {
         if depth > DEPTH_MAX {
             tracing::debug!(node = node.0, "too many encapsulations");
@@ -60,7 +68,7 @@ impl Host {
                 self.security_command(node, bytes, under);
                 return;
             }
-            _ => {}
+            (Some(_) | None, _) => {}
         }
         let command = match cc::Command::parse(bytes) {
             Ok(command) => command,
@@ -70,22 +78,28 @@ impl Host {
             }
         };
         match command {
-            cc::Command::Crc16(cc::crc16::Command::Encapsulation(inner)) => self.unwrap(node, &inner, under, depth + 1),
-            cc::Command::MultiChannel(multi_channel::Command::Encapsulation(multi_channel::Encapsulation {
-                command: inner,
-                ..
-            }))
-            | cc::Command::MultiChannel(multi_channel::Command::InstanceEncapsulation(
-                multi_channel::InstanceEncapsulation { command: inner, .. },
-            )) => self.unwrap(node, &inner, under, depth + 1),
+            cc::Command::Crc16(cc::crc16::Command::Encapsulation(inner))
+            | cc::Command::MultiChannel(
+                multi_channel::Command::Encapsulation(multi_channel::Encapsulation {
+                    command: inner, ..
+                })
+                | multi_channel::Command::InstanceEncapsulation(multi_channel::InstanceEncapsulation {
+                    command: inner,
+                    ..
+                }),
+            ) => self.unwrap(node, &inner, under, depth + 1),
             cc::Command::MultiCommand(cc::multi_command::Command::Encapsulation(all)) => {
                 for inner in all {
                     self.unwrap(node, &inner, under, depth + 1);
                 }
             }
             cc::Command::TransportService(segment) => self.segment_received(node, &segment, depth),
-            cc::Command::Supervision(supervision::Command::Get(get)) => self.supervised(node, &get, under, depth),
-            cc::Command::Supervision(supervision::Command::Report(report)) => self.supervision_report(node, report),
+            cc::Command::Supervision(supervision::Command::Get(get)) => {
+                self.supervised(node, &get, under, depth);
+            }
+            cc::Command::Supervision(supervision::Command::Report(report)) => {
+                self.supervision_report(node, report);
+            }
             other => self.take(node, other, bytes, under),
         }
     }
@@ -110,7 +124,11 @@ impl Host {
     }
 
     pub(super) fn expire_segments(&mut self) {
-        if self.reassembler.next_deadline().is_some_and(|due| due <= self.now) {
+        if self
+            .reassembler
+            .next_deadline()
+            .is_some_and(|due| due <= self.now)
+        {
             let outputs = self.reassembler.tick(self.now);
             self.act_on_segments(outputs, 0);
         }
@@ -137,9 +155,12 @@ impl Host {
         let trusted = self.is_trusted(node, class, under);
         let now = self.now;
         let presence = self.presence.entry(node).or_default();
-        let repeated = presence.last_supervised.as_ref().is_some_and(|(session, bytes, at)| {
-            *session == get.session && *bytes == get.command && now.since(*at) < REPETITION
-        });
+        let repeated = presence
+            .last_supervised
+            .as_ref()
+            .is_some_and(|(session, bytes, at)| {
+                *session == get.session && *bytes == get.command && now.since(*at) < REPETITION
+            });
         if trusted && !repeated {
             presence.last_supervised = Some((get.session, get.command.clone(), now));
             self.unwrap(node, &get.command, under, depth + 1);
@@ -148,7 +169,11 @@ impl Host {
             session: get.session,
             more_updates: false,
             wake_up_request: false,
-            status: if trusted { supervision::Status::Success } else { supervision::Status::NoSupport },
+            status: if trusted {
+                supervision::Status::Success
+            } else {
+                supervision::Status::NoSupport
+            },
             duration: cc::Duration::from_secs(0),
         };
         let frame = cc::Command::from(supervision::Command::Report(report)).emit();
@@ -157,12 +182,19 @@ impl Host {
 
     fn supervision_report(&mut self, node: NodeId, report: supervision::Report) {
         let session = report.session;
-        let Some(id) = self.traffic.in_flight(node, |job| job.expect == Expect::Supervision { session }) else {
-            tracing::debug!(node = node.0, session, "a supervision report that nobody waits for");
+        let Some(id) = self
+            .traffic
+            .in_flight(node, |job| job.expect == Expect::Supervision { session })
+        else {
+            tracing::debug!(
+                node = node.0,
+                session,
+                "a supervision report that nobody waits for"
+            );
             return;
         };
         if report.status == supervision::Status::Working {
-            let until = self.now + Self::working_wait(&report);
+            let until = self.now + Self::working_wait(report);
             if let Some(job) = self.traffic.get_mut(id) {
                 // The lock has it and works on it: it is not sent again.
                 job.attempts_left = 0;
@@ -173,13 +205,15 @@ impl Host {
             }
             return;
         }
-        self.finish(id, Outcome::Supervised(report));
+        self.finish(id, &Outcome::Supervised(report));
     }
 
     /// Whether a command of this class, come under this key, is to be believed.
     fn is_trusted(&self, node: NodeId, class: u8, under: Under) -> bool {
-        let Some(granted) = self.nodes.get(&node).map(|node| node.granted) else { return false };
-        match (granted.and_then(|granted| granted.highest()), under) {
+        let Some(granted) = self.nodes.get(&node).map(|node| node.granted) else {
+            return false;
+        };
+        match (granted.and_then(crate::security::ClassSet::highest), under) {
             (None, _) => true,
             (Some(highest), Under::Class(under)) => highest == under,
             (Some(_), Under::Plain) => OPEN_CLASSES.contains(&class),
@@ -189,15 +223,23 @@ impl Host {
     fn take(&mut self, node: NodeId, command: cc::Command, bytes: &[u8], under: Under) {
         let class = command.class();
         if !self.is_trusted(node, class, under) {
-            tracing::warn!(node = node.0, class, ?under, "a command below the node's security was not believed");
+            tracing::warn!(
+                node = node.0,
+                class,
+                ?under,
+                "a command below the node's security was not believed"
+            );
             return;
         }
         self.learn(node, &command);
         self.report_signals(node, &command, bytes, under);
         let number = bytes.get(1).copied().unwrap_or_default();
-        let wanted = Expect::Reply { class, command: number };
+        let wanted = Expect::Reply {
+            class,
+            command: number,
+        };
         if let Some(id) = self.traffic.in_flight(node, |job| job.expect == wanted) {
-            self.finish(id, Outcome::Answered(command));
+            self.finish(id, &Outcome::Answered(command));
         } else {
             self.asked_by_node(node, &command, under);
         }
@@ -206,7 +248,9 @@ impl Host {
     fn report_signals(&mut self, id: NodeId, command: &cc::Command, bytes: &[u8], under: Under) {
         let Some(device) = self.address(id) else { return };
         let traits = match self.nodes.get(&id) {
-            Some(node) if node.is_lock() => Traits::Lock(LockTraits { door: node.door_sensor == Some(true) }),
+            Some(node) if node.is_lock() => Traits::Lock(LockTraits {
+                door: node.door_sensor == Some(true),
+            }),
             Some(node) if !node.hazards().is_empty() => Traits::Alarm,
             Some(_) | None => Traits::Other,
         };
@@ -228,14 +272,22 @@ impl Host {
                     }
                 }
                 Signal::Alarm(signal) => {
-                    self.report(Report::Alarm { device, signal, authenticated, frame: bytes.to_vec() });
+                    self.report(Report::Alarm {
+                        device,
+                        signal,
+                        authenticated,
+                        frame: bytes.to_vec(),
+                    });
                 }
                 Signal::Trouble(what) => self.report(Report::Trouble { device, what }),
                 Signal::Battery(level) => self.report(Report::Battery { device, level }),
                 Signal::BatteryLow => {
                     let now = self.now;
                     let presence = self.presence.entry(id).or_default();
-                    if presence.battery_low_at.is_none_or(|at| now.since(at) >= BATTERY_LOW_PAUSE) {
+                    if presence
+                        .battery_low_at
+                        .is_none_or(|at| now.since(at) >= BATTERY_LOW_PAUSE)
+                    {
                         presence.battery_low_at = Some(now);
                         let what = "the battery is low: replace it now".to_owned();
                         self.report(Report::Trouble { device, what });
@@ -246,6 +298,10 @@ impl Host {
     }
 
     /// A node asks something, or says something about itself.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "few of the many commands ask something of a controller"
+    )]
     fn asked_by_node(&mut self, node: NodeId, command: &cc::Command, under: Under) {
         match command {
             cc::Command::WakeUp(wake_up::Command::Notification) => {
@@ -263,7 +319,9 @@ impl Host {
 
     /// The local time for a node that asks; `None` while nobody vouches for the clock.
     fn local_time(&self, asked: &time::Command) -> Option<time::Command> {
-        let hubd_model::WallTime::Synced(at) = self.wall else { return None };
+        let hubd_model::WallTime::Synced(at) = self.wall else {
+            return None;
+        };
         let seconds = at.0.div_euclid(1000) + i64::from(self.utc_offset_minutes) * 60;
         let of_day = u32::try_from(seconds.rem_euclid(86_400)).ok()?;
         let part = |value: u32| u8::try_from(value).ok();
@@ -291,9 +349,17 @@ fn civil_date(days: i64) -> Option<(u16, u8, u8)> {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    Some((u16::try_from(year).ok()?, u8::try_from(month).ok()?, u8::try_from(day).ok()?))
+    Some((
+        u16::try_from(year).ok()?,
+        u8::try_from(month).ok()?,
+        u8::try_from(day).ok()?,
+    ))
 }
 
 #[cfg(test)]

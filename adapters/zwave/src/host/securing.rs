@@ -28,7 +28,7 @@ pub(super) struct Securing {
 }
 
 enum Machine {
-    S2(BootstrapS2),
+    S2(Box<BootstrapS2>),
     S0(BootstrapS0),
 }
 
@@ -56,13 +56,21 @@ impl Host {
         self.cipher.start_joining(node);
         let keys = self.cipher.keys().clone();
         let machine = BootstrapS2::start(&keys, grant, plan.dsk, self.now, self.cipher.rng());
-        Securing { node, dsk: plan.dsk, machine: Machine::S2(machine) }
+        Securing {
+            node,
+            dsk: plan.dsk,
+            machine: Machine::S2(Box::new(machine)),
+        }
     }
 
     pub(super) fn start_s0(&mut self, node: NodeId) -> Securing {
         self.cipher.start_joining(node);
         let machine = BootstrapS0::start(&self.cipher.keys().s0, self.now);
-        Securing { node, dsk: None, machine: Machine::S0(machine) }
+        Securing {
+            node,
+            dsk: None,
+            machine: Machine::S0(machine),
+        }
     }
 
     /// Whether frames of this node belong to an S2 key exchange.
@@ -78,9 +86,10 @@ impl Host {
             JoiningFrame::Command(command, key) => {
                 BootstrapInput::Command(command, bootstrap_s2::Under::Key(key))
             }
-            JoiningFrame::Unreadable { new_span } => {
-                BootstrapInput::Unreadable { frame: frame.to_vec(), new_span }
-            }
+            JoiningFrame::Unreadable { new_span } => BootstrapInput::Unreadable {
+                frame: frame.to_vec(),
+                new_span,
+            },
             JoiningFrame::Nothing => return,
         };
         self.feed_s2(input);
@@ -89,7 +98,9 @@ impl Host {
     /// A security command that is not an encapsulation: a step of a key exchange, or a list of classes.
     pub(super) fn security_command(&mut self, node: NodeId, bytes: &[u8], under: Under) {
         if bytes.first() == Some(&class::SECURITY_2) {
-            let Ok(command) = S2Command::parse(bytes) else { return };
+            let Ok(command) = S2Command::parse(bytes) else {
+                return;
+            };
             if self.is_exchanging_s2_keys(node) {
                 let under = match under {
                     Under::Plain => bootstrap_s2::Under::Plain,
@@ -97,18 +108,31 @@ impl Host {
                 };
                 self.feed_s2(BootstrapInput::Command(command, under));
             } else if let S2Command::CommandsSupportedReport(classes) = command {
-                let reply = Expect::Reply { class: class::SECURITY_2, command: 0x0e };
+                let reply = Expect::Reply {
+                    class: class::SECURITY_2,
+                    command: 0x0e,
+                };
                 self.secure_classes_received(node, under, &classes, reply);
             }
             return;
         }
-        let Ok(command) = S0Command::parse(bytes) else { return };
+        let Ok(command) = S0Command::parse(bytes) else {
+            return;
+        };
         if let S0Command::CommandsSupportedReport(report) = &command {
-            let reply = Expect::Reply { class: class::SECURITY, command: 0x03 };
+            let reply = Expect::Reply {
+                class: class::SECURITY,
+                command: 0x03,
+            };
             self.secure_classes_received(node, under, report.supported(), reply);
             return;
         }
-        let Some(Securing { machine: Machine::S0(machine), node: joining, .. }) = self.joining.securing() else {
+        let Some(Securing {
+            machine: Machine::S0(machine),
+            node: joining,
+            ..
+        }) = self.joining.securing()
+        else {
             return;
         };
         if *joining == node {
@@ -123,7 +147,11 @@ impl Host {
 
     fn feed_s2(&mut self, input: BootstrapInput) {
         let now = self.now;
-        if let Some(Securing { machine: Machine::S2(machine), .. }) = self.joining.securing() {
+        if let Some(Securing {
+            machine: Machine::S2(machine),
+            ..
+        }) = self.joining.securing()
+        {
             machine.handle(now, input);
             self.advance_securing();
         }
@@ -184,7 +212,13 @@ impl Host {
     }
 
     fn next_s2_output(&mut self) -> Option<BootstrapOutput> {
-        let Some(Securing { machine: Machine::S2(machine), .. }) = self.joining.securing() else { return None };
+        let Some(Securing {
+            machine: Machine::S2(machine),
+            ..
+        }) = self.joining.securing()
+        else {
+            return None;
+        };
         let output = machine.poll();
         let keys = machine.keys().clone();
         self.cipher.set_joining_keys(keys);
@@ -192,12 +226,20 @@ impl Host {
     }
 
     fn next_s0_output(&mut self) -> Option<S0Output> {
-        let Some(Securing { machine: Machine::S0(machine), .. }) = self.joining.securing() else { return None };
+        let Some(Securing {
+            machine: Machine::S0(machine),
+            ..
+        }) = self.joining.securing()
+        else {
+            return None;
+        };
         machine.poll()
     }
 
     fn act_on_s2(&mut self, output: BootstrapOutput) {
-        let Some(node) = self.joining.securing().map(|securing| securing.node) else { return };
+        let Some(node) = self.joining.securing().map(|securing| securing.node) else {
+            return;
+        };
         match output {
             BootstrapOutput::Send { command, under } => self.send_joining(command.expose().to_vec(), under),
             BootstrapOutput::SendNonceReport => {
@@ -225,7 +267,9 @@ impl Host {
     }
 
     fn act_on_s0(&mut self, output: S0Output) {
-        let Some(node) = self.joining.securing().map(|securing| securing.node) else { return };
+        let Some(node) = self.joining.securing().map(|securing| securing.node) else {
+            return;
+        };
         match output {
             S0Output::Send { command, under } => {
                 let protection = match under {
@@ -252,7 +296,9 @@ impl Host {
     }
 
     fn send_joining(&mut self, command: Vec<u8>, under: bootstrap_s2::Under) {
-        let Some(node) = self.joining.securing().map(|securing| securing.node) else { return };
+        let Some(node) = self.joining.securing().map(|securing| securing.node) else {
+            return;
+        };
         let protection = match under {
             bootstrap_s2::Under::Plain => Protection::Plain,
             bootstrap_s2::Under::Key(key) => Protection::Joining(key),

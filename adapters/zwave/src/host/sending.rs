@@ -19,13 +19,19 @@ const RETRY_PAUSE: Millis = Millis(400);
 const REFUSED_PAUSE: Millis = Millis(60);
 /// How often a busy dongle may refuse one frame.
 const REFUSALS_MAX: u8 = 50;
+/// How often a node may lose the key stream under one frame.
+const RESYNCS_MAX: u8 = 4;
 /// How long a sleeping node listens after it spoke.
 const AWAKE: Millis = Millis(8_000);
 /// After how many silences of the dongle it is started again.
 const SILENCES_MAX: u8 = 2;
 /// When a node that did not answer is tried again for its interview, growing.
-const RETRY_AFTER: [Millis; 4] =
-    [Millis::from_secs(60), Millis::from_secs(300), Millis::from_secs(1_800), Millis::from_secs(7_200)];
+const RETRY_AFTER: [Millis; 4] = [
+    Millis::from_secs(60),
+    Millis::from_secs(300),
+    Millis::from_secs(1_800),
+    Millis::from_secs(7_200),
+];
 
 /// What the dongle is sending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +69,8 @@ impl Host {
         if ready && let Some(job) = self.next_job(Lane::LifeSafety, Lane::Person) {
             return self.transmit(job);
         }
-        if matches!(self.phase, Phase::Resetting { .. }) && self.control.front() != Some(&Command::SoftReset) {
+        if matches!(self.phase, Phase::Resetting { .. }) && self.control.front() != Some(&Command::SoftReset)
+        {
             return false;
         }
         if let Some(command) = self.control.pop_front() {
@@ -71,20 +78,30 @@ impl Host {
             return self.dongle.start(self.now, command).is_ok();
         }
         // A dongle that asks a node what it is refuses to send until the node answered.
-        let asking = self.presence.values().any(|presence| presence.node_info_until.is_some());
-        if ready && !asking && let Some(job) = self.next_job(Lane::Inclusion, Lane::Interview) {
+        let asking = self
+            .presence
+            .values()
+            .any(|presence| presence.node_info_until.is_some());
+        if ready
+            && !asking
+            && let Some(job) = self.next_job(Lane::Inclusion, Lane::Interview)
+        {
             return self.transmit(job);
         }
         false
     }
 
     fn next_job(&self, first: Lane, last: Lane) -> Option<JobId> {
-        self.traffic.next(self.now, first..=last, |node| self.is_reachable(node))
+        self.traffic
+            .next(self.now, first..=last, |node| self.is_reachable(node))
     }
 
     fn is_reachable(&self, id: NodeId) -> bool {
         let sleeps = self.nodes.get(&id).is_some_and(crate::node::Node::sleeps);
-        let awake = self.presence.get(&id).is_some_and(|presence| presence.awake_until.is_some());
+        let awake = self
+            .presence
+            .get(&id)
+            .is_some_and(|presence| presence.awake_until.is_some());
         !sleeps || awake || self.joining.is_about(id)
     }
 
@@ -112,9 +129,11 @@ impl Host {
 
     fn transmit(&mut self, id: JobId) -> bool {
         let now = self.now;
-        let Some(job) = self.traffic.get_mut(id) else { return false };
+        let Some(job) = self.traffic.get_mut(id) else {
+            return false;
+        };
         if job.expires.is_some_and(|expires| expires <= now) {
-            self.finish(id, Outcome::Expired);
+            self.finish(id, &Outcome::Expired);
             return true;
         }
         let (node, protection, frame) = (job.node, job.protection, job.frame.clone());
@@ -133,8 +152,11 @@ impl Host {
             Sealed::Frame(payload) => (Part::Frame, payload),
             Sealed::NeedsNonce(request) => (Part::NonceGet, request),
             Sealed::TooLong => {
-                tracing::warn!(node = node.0, "a frame that its security class cannot carry was not sent");
-                self.finish(id, Outcome::NoKey);
+                tracing::warn!(
+                    node = node.0,
+                    "a frame that its security class cannot carry was not sent"
+                );
+                self.finish(id, &Outcome::NoKey);
                 return true;
             }
         };
@@ -145,18 +167,36 @@ impl Host {
             .flatten();
         if let Some(job) = self.traffic.get_mut(id) {
             job.state = JobState::OnAir(part);
+            job.sent_at = now;
             if part == Part::Frame {
                 job.attempts_left = job.attempts_left.saturating_sub(1);
             }
         }
         self.on_air = Some(OnAir { job: id, part });
-        self.dongle.start(now, Command::SendData { node, payload, bridge_source }).is_ok()
+        self.dongle
+            .start(
+                now,
+                Command::SendData {
+                    node,
+                    payload,
+                    bridge_source,
+                },
+            )
+            .is_ok()
     }
 
     /// The dongle took the frame of the command under way.
     pub(super) fn delivered_to_dongle(&mut self) {
-        let Some(OnAir { job, part: Part::Frame }) = self.on_air else { return };
-        let Some(job) = self.traffic.get_mut(job) else { return };
+        let Some(OnAir {
+            job,
+            part: Part::Frame,
+        }) = self.on_air
+        else {
+            return;
+        };
+        let Some(job) = self.traffic.get_mut(job) else {
+            return;
+        };
         if let Purpose::Actuate(command) = job.purpose.clone() {
             self.actuation_sent(&command);
         }
@@ -179,7 +219,9 @@ impl Host {
         }
         match (command, end) {
             (Command::SendData { node, .. }, end) => self.transmitted(node, on_air, &end),
-            (Command::NodeProtocolInfo(node), End::Response(answer)) => self.protocol_info_received(node, &answer),
+            (Command::NodeProtocolInfo(node), End::Response(answer)) => {
+                self.protocol_info_received(node, &answer);
+            }
             (Command::RequestNodeInfo(node), End::Response(answer)) if answer.first() == Some(&1) => {
                 self.await_node_info(node);
             }
@@ -187,7 +229,6 @@ impl Host {
                 self.question_failed(node);
             }
             (Command::RemoveFailedNode(node), end) => self.removal_of_failed_ended(node, &end),
-            (Command::AddNode(_) | Command::RemoveNode(_), end) => self.joining_command_ended(&end),
             (command, end) => tracing::debug!(?command, ?end, "command ended"),
         }
     }
@@ -213,16 +254,22 @@ impl Host {
             self.troubles = 0;
             self.heard(node);
         }
-        let Some(OnAir { job: id, part }) = on_air else { return };
+        let Some(OnAir { job: id, part }) = on_air else {
+            return;
+        };
         // A node may have answered before the dongle reported the delivery: then the job is gone.
-        let Some(job) = self.traffic.get_mut(id) else { return };
+        let Some(job) = self.traffic.get_mut(id) else {
+            return;
+        };
         if *end == End::Refused && job.refusals < REFUSALS_MAX {
             // Nothing went out: the dongle is busy with something of its own.
             job.refusals += 1;
             if part == Part::Frame {
                 job.attempts_left = job.attempts_left.saturating_add(1);
             }
-            job.state = JobState::Queued { not_before: self.now + REFUSED_PAUSE };
+            job.state = JobState::Queued {
+                not_before: self.now + REFUSED_PAUSE,
+            };
             return;
         }
         if status != TransmitStatus::Ok {
@@ -231,7 +278,9 @@ impl Host {
         }
         match (part, job.state) {
             (Part::NonceGet, JobState::OnAir(_)) => {
-                job.state = JobState::NeedsNonce { until: self.now + NONCE_WAIT };
+                job.state = JobState::NeedsNonce {
+                    until: self.now + NONCE_WAIT,
+                };
             }
             (Part::Frame, JobState::OnAir(_)) => {
                 let until = self.now + job.answer_wait;
@@ -241,7 +290,7 @@ impl Host {
                     self.actuation_acknowledged(command);
                 }
                 if expects_nothing {
-                    self.finish(id, Outcome::Delivered);
+                    self.finish(id, &Outcome::Delivered);
                 }
             }
             // Something that came in between moved the job on.
@@ -251,17 +300,26 @@ impl Host {
 
     fn not_delivered(&mut self, id: JobId, status: TransmitStatus) {
         let now = self.now;
-        let Some(job) = self.traffic.get_mut(id) else { return };
-        tracing::debug!(node = job.node.0, ?status, attempts_left = job.attempts_left, "frame not delivered");
+        let Some(job) = self.traffic.get_mut(id) else {
+            return;
+        };
+        tracing::debug!(
+            node = job.node.0,
+            ?status,
+            attempts_left = job.attempts_left,
+            "frame not delivered"
+        );
         // The request for a nonce costs an attempt as well, or an absent node would be asked for ever.
         if matches!(job.state, JobState::OnAir(Part::NonceGet)) {
             job.attempts_left = job.attempts_left.saturating_sub(1);
         }
         if job.attempts_left > 0 {
-            job.state = JobState::Queued { not_before: now + RETRY_PAUSE };
+            job.state = JobState::Queued {
+                not_before: now + RETRY_PAUSE,
+            };
         } else {
             let node = job.node;
-            self.finish(id, Outcome::NotDelivered);
+            self.finish(id, &Outcome::NotDelivered);
             self.unheard(node);
         }
     }
@@ -278,10 +336,14 @@ impl Host {
         // Each turn removes or re-queues one job, so this ends.
         while let Some(id) = self.traffic.overdue(self.now) {
             let now = self.now;
-            let Some(job) = self.traffic.get_mut(id) else { continue };
+            let Some(job) = self.traffic.get_mut(id) else {
+                continue;
+            };
             let outcome = match job.state {
                 JobState::Queued { .. } => Outcome::Expired,
-                JobState::OnAir(_) | JobState::NeedsNonce { .. } | JobState::Waiting { .. } => Outcome::NoAnswer,
+                JobState::OnAir(_) | JobState::NeedsNonce { .. } | JobState::Waiting { .. } => {
+                    Outcome::NoAnswer
+                }
             };
             if matches!(job.state, JobState::NeedsNonce { .. }) {
                 job.attempts_left = job.attempts_left.saturating_sub(1);
@@ -291,7 +353,7 @@ impl Host {
                 // An answer that did not come may mean that the key stream was lost on the way.
                 continue;
             }
-            self.finish(id, outcome);
+            self.finish(id, &outcome);
         }
     }
 
@@ -300,7 +362,10 @@ impl Host {
         let now = self.now;
         let waiting = self.traffic.ids(|job| {
             job.node == node
-                && matches!(job.state, JobState::NeedsNonce { .. } | JobState::OnAir(Part::NonceGet))
+                && matches!(
+                    job.state,
+                    JobState::NeedsNonce { .. } | JobState::OnAir(Part::NonceGet)
+                )
         });
         for id in &waiting {
             if let Some(job) = self.traffic.get_mut(*id) {
@@ -315,17 +380,25 @@ impl Host {
     pub(super) fn resync(&mut self, node: NodeId) {
         let now = self.now;
         let sealed = |job: &Job| job.protection != Protection::Plain && job.purpose != Purpose::Reply;
-        let Some(id) = self.traffic.in_flight(node, sealed) else { return };
-        let Some(job) = self.traffic.get_mut(id) else { return };
+        let Some(id) = self.traffic.last_sent(node, sealed) else {
+            return;
+        };
+        let Some(job) = self.traffic.get_mut(id) else {
+            return;
+        };
         match job.state {
             JobState::NeedsNonce { .. } | JobState::OnAir(Part::NonceGet) => {
                 job.state = JobState::Queued { not_before: now };
             }
             JobState::Waiting { .. } | JobState::OnAir(Part::Frame) => {
-                if job.attempts_left > 0 {
+                let probing = matches!(job.purpose, Purpose::Ask(Question::HasKey(_)));
+                if job.resyncs < RESYNCS_MAX && !probing {
+                    // It was not read, so it does not count as an attempt.
+                    job.resyncs += 1;
+                    job.attempts_left = job.attempts_left.saturating_add(1);
                     job.state = JobState::Queued { not_before: now };
                 } else {
-                    self.finish(id, Outcome::NoKey);
+                    self.finish(id, &Outcome::NoKey);
                 }
             }
             JobState::Queued { .. } => {}
@@ -333,22 +406,26 @@ impl Host {
     }
 
     /// Ends a job and tells whoever wanted it.
-    pub(super) fn finish(&mut self, id: JobId, outcome: Outcome) {
-        let Some(job) = self.traffic.remove(id) else { return };
+    pub(super) fn finish(&mut self, id: JobId, outcome: &Outcome) {
+        let Some(job) = self.traffic.remove(id) else {
+            return;
+        };
         let node = job.node;
         match job.purpose {
             Purpose::Actuate(command) => self.actuation_answered(&command, outcome),
-            Purpose::Verify(command) => self.verification_answered(&command, &outcome),
-            Purpose::Ask(question) => self.question_answered(node, question, &outcome),
-            Purpose::Ping => self.ping_answered(node, &outcome),
+            Purpose::Verify(command) => self.verification_answered(&command, outcome),
+            Purpose::Ask(question) => self.question_answered(node, question, outcome),
+            Purpose::Ping => self.ping_answered(node, outcome),
             Purpose::Refresh | Purpose::Reply | Purpose::Bootstrap => {}
         }
     }
 
     /// Takes a job away without telling anybody but an actuation, which must end.
     pub(super) fn drop_job(&mut self, id: JobId) {
-        if let Some(Job { purpose: Purpose::Actuate(command) | Purpose::Verify(command), .. }) =
-            self.traffic.remove(id)
+        if let Some(Job {
+            purpose: Purpose::Actuate(command) | Purpose::Verify(command),
+            ..
+        }) = self.traffic.remove(id)
         {
             self.actuation_lost(&command, "the lock left the network");
         }
@@ -359,7 +436,10 @@ impl Host {
         let on_air = self.on_air.take();
         self.requeue(on_air);
         let now = self.now;
-        for id in self.traffic.ids(|job| matches!(job.state, JobState::NeedsNonce { .. })) {
+        for id in self
+            .traffic
+            .ids(|job| matches!(job.state, JobState::NeedsNonce { .. }))
+        {
             if let Some(job) = self.traffic.get_mut(id) {
                 job.state = JobState::Queued { not_before: now };
             }
@@ -369,7 +449,9 @@ impl Host {
 
     fn requeue(&mut self, on_air: Option<OnAir>) {
         let now = self.now;
-        let Some(job) = on_air.and_then(|on_air| self.traffic.get_mut(on_air.job)) else { return };
+        let Some(job) = on_air.and_then(|on_air| self.traffic.get_mut(on_air.job)) else {
+            return;
+        };
         if matches!(job.state, JobState::OnAir(_)) {
             job.attempts_left = job.attempts_left.max(1);
             job.state = JobState::Queued { not_before: now };
@@ -389,7 +471,10 @@ impl Host {
         if presence.link != LinkState::Online {
             presence.link = LinkState::Online;
             if let Some(device) = self.address(id) {
-                self.report(Report::Link { device, link: LinkState::Online });
+                self.report(Report::Link {
+                    device,
+                    link: LinkState::Online,
+                });
             }
         }
     }
@@ -400,35 +485,50 @@ impl Host {
             return;
         }
         let presence = self.presence.entry(id).or_default();
-        let step = RETRY_AFTER.get(usize::from(presence.failures)).or(RETRY_AFTER.last());
+        let step = RETRY_AFTER
+            .get(usize::from(presence.failures))
+            .or(RETRY_AFTER.last());
         presence.retry_at = step.map(|pause| self.now + *pause);
         presence.failures = presence.failures.saturating_add(1);
         if presence.link != LinkState::Offline {
             presence.link = LinkState::Offline;
             if let Some(device) = self.address(id) {
-                self.report(Report::Link { device, link: LinkState::Offline });
+                self.report(Report::Link {
+                    device,
+                    link: LinkState::Offline,
+                });
             }
         }
     }
 
     /// When this node may be asked something of its interview.
     pub(super) fn may_ask_at(&self, id: NodeId) -> MonoTime {
-        self.presence.get(&id).and_then(|presence| presence.retry_at).unwrap_or_default()
+        self.presence
+            .get(&id)
+            .and_then(|presence| presence.retry_at)
+            .unwrap_or_default()
     }
 
     /// Whether the interview still wants something of this node.
     pub(super) fn wants_interview(&self, id: NodeId) -> bool {
-        self.nodes.get(&id).is_some_and(|node| crate::interview::next_question(node).is_some())
+        self.nodes
+            .get(&id)
+            .is_some_and(|node| crate::interview::next_question(node).is_some())
     }
 
     /// Whether a question to this node is on its way.
     pub(super) fn is_asking(&self, id: NodeId) -> bool {
-        self.traffic.any(|job| job.node == id && matches!(job.purpose, Purpose::Ask(_)))
-            || self.presence.get(&id).is_some_and(|presence| presence.serial_question.is_some())
+        self.traffic
+            .any(|job| job.node == id && matches!(job.purpose, Purpose::Ask(_)))
+            || self
+                .presence
+                .get(&id)
+                .is_some_and(|presence| presence.serial_question.is_some())
     }
 
     /// The job of the question under way.
     pub(super) fn asked_job(&self, id: NodeId, question: Question) -> Option<JobId> {
-        self.traffic.in_flight(id, |job| job.purpose == Purpose::Ask(question))
+        self.traffic
+            .in_flight(id, |job| job.purpose == Purpose::Ask(question))
     }
 }

@@ -44,7 +44,9 @@ impl Host {
         self.land_jobs();
         self.report(Report::Radio(RadioState::Starting));
         if self.troubles > 0 && self.capabilities.has(function::SOFT_RESET) {
-            self.phase = Phase::Resetting { until: self.now + RESET_WAIT };
+            self.phase = Phase::Resetting {
+                until: self.now + RESET_WAIT,
+            };
             self.command(Command::SoftReset);
         } else {
             self.start_dongle();
@@ -57,7 +59,10 @@ impl Host {
         self.dongle = Dongle::default();
         self.land_jobs();
         self.forget_links();
-        self.joining_failed("controller_failed", "the dongle went away; try again when it is back");
+        self.joining_failed(
+            "controller_failed",
+            "the dongle went away; try again when it is back",
+        );
         self.report(Report::Radio(RadioState::Away { reason }));
     }
 
@@ -142,7 +147,9 @@ impl Host {
                     self.command(Command::StartWatchdog);
                 }
             }
-            Command::UseWideNodeIds if answer.get(1) == Some(&1) => self.dongle.set_width(NodeIdWidth::Bits16),
+            Command::UseWideNodeIds if answer.get(1) == Some(&1) => {
+                self.dongle.set_width(NodeIdWidth::Bits16);
+            }
             Command::ControllerId => {
                 let (home_id, node) = parse_controller_id(answer, self.dongle.width())?;
                 self.identity = Some(Identity { home_id, node });
@@ -163,15 +170,33 @@ impl Host {
                     self.command(Command::BecomeSuc(identity.node));
                 }
             }
-            _ => {}
+            // The rest is not asked for its answer.
+            Command::UseWideNodeIds
+            | Command::ControllerVersion
+            | Command::ControllerCapabilities
+            | Command::SoftReset
+            | Command::StartWatchdog
+            | Command::BecomeSuc(_)
+            | Command::NodeProtocolInfo(_)
+            | Command::RequestNodeInfo(_)
+            | Command::SendData { .. }
+            | Command::SendDataAbort
+            | Command::AssignSucReturnRoute(_)
+            | Command::AddNode(_)
+            | Command::RemoveNode(_)
+            | Command::RemoveFailedNode(_) => {}
         }
         Ok(())
     }
 
     fn reconcile_nodes(&mut self, known: &[NodeId], of_this_kind: impl Fn(NodeId) -> bool) {
         let own = self.identity.map(|identity| identity.node);
-        let gone: Vec<NodeId> =
-            self.nodes.keys().copied().filter(|node| of_this_kind(*node) && !known.contains(node)).collect();
+        let gone: Vec<NodeId> = self
+            .nodes
+            .keys()
+            .copied()
+            .filter(|node| of_this_kind(*node) && !known.contains(node))
+            .collect();
         for node in gone {
             self.forget_node(node, RemovalCause::Unknown);
         }
@@ -206,8 +231,13 @@ impl Host {
         self.dongle = Dongle::default();
         self.land_jobs();
         self.forget_links();
-        self.joining_failed("controller_failed", "the dongle stopped working; try again when it is back");
-        self.report(Report::Radio(RadioState::Failing { reason: reason.to_owned() }));
+        self.joining_failed(
+            "controller_failed",
+            "the dongle stopped working; try again when it is back",
+        );
+        self.report(Report::Radio(RadioState::Failing {
+            reason: reason.to_owned(),
+        }));
         self.outputs.push_back(Output::Reopen);
     }
 
@@ -221,8 +251,17 @@ impl Host {
     pub(super) fn dongle_said(&mut self, said: serial::Unsolicited) {
         use serial::Unsolicited as Said;
         match said {
-            Said::Frame { node, multicast, payload } => self.frame_received(node, multicast, &payload),
-            Said::Network { function, status, node, node_info } => {
+            Said::Frame {
+                node,
+                multicast,
+                payload,
+            } => self.frame_received(node, multicast, &payload),
+            Said::Network {
+                function,
+                status,
+                node,
+                node_info,
+            } => {
                 self.network_changed(function, status, node, &node_info);
             }
             Said::NodeInfo { node, info } => self.node_info_received(node, &info),

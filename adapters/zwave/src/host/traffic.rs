@@ -18,6 +18,9 @@ use crate::wire::serial::NodeId;
 
 /// How many jobs may wait; beyond that new ones are refused.
 pub(crate) const JOBS_MAX: usize = 1024;
+/// How long nothing else is sent to a node that is about to answer under S2: both sides would use the same place
+/// of the key stream, and both frames be lost.
+const ANSWER_PAUSE: Millis = Millis(400);
 /// How many answers to one node may wait; a node that asks faster is not answered.
 const REPLIES_PER_NODE_MAX: usize = 8;
 
@@ -142,7 +145,27 @@ pub(crate) struct Job {
     pub(crate) attempts_left: u8,
     /// How often a busy dongle refused it.
     pub(crate) refusals: u8,
+    /// How often the node could not read it.
+    pub(crate) resyncs: u8,
+    /// When its frame was handed to the dongle last.
+    pub(crate) sent_at: MonoTime,
     pub(crate) state: JobState,
+}
+
+impl Job {
+    /// Whether nothing else should be sent to the node: its nonce is being fetched, or it is about to answer under
+    /// the key stream that the next frame would use as well. A slow node holds up a person only for a moment.
+    fn occupies_node(&self, now: MonoTime) -> bool {
+        match self.state {
+            JobState::NeedsNonce { .. } => true,
+            JobState::Waiting { .. } => {
+                self.protection != Protection::Plain
+                    && self.expect != Expect::Nothing
+                    && now < self.sent_at + ANSWER_PAUSE
+            }
+            JobState::Queued { .. } | JobState::OnAir(_) => false,
+        }
+    }
 }
 
 /// What a caller says of a new job.
@@ -170,9 +193,18 @@ pub(crate) struct Traffic {
 impl Traffic {
     /// Takes a job; `None` when too much waits already.
     pub(crate) fn push(&mut self, new: NewJob) -> Option<JobId> {
-        let replies = || self.jobs.iter().filter(|job| job.node == new.node && job.purpose == Purpose::Reply).count();
-        if self.jobs.len() >= JOBS_MAX || (new.purpose == Purpose::Reply && replies() >= REPLIES_PER_NODE_MAX) {
-            tracing::warn!(node = new.node.0, "too much waits to be sent; a frame was not queued");
+        let replies = || {
+            self.jobs
+                .iter()
+                .filter(|job| job.node == new.node && job.purpose == Purpose::Reply)
+                .count()
+        };
+        if self.jobs.len() >= JOBS_MAX || (new.purpose == Purpose::Reply && replies() >= REPLIES_PER_NODE_MAX)
+        {
+            tracing::warn!(
+                node = new.node.0,
+                "too much waits to be sent; a frame was not queued"
+            );
             return None;
         }
         self.last_id += 1;
@@ -189,27 +221,33 @@ impl Traffic {
             answer_wait: new.answer_wait,
             attempts_left: new.attempts,
             refusals: 0,
-            state: JobState::Queued { not_before: new.not_before },
+            resyncs: 0,
+            sent_at: new.not_before,
+            state: JobState::Queued {
+                not_before: new.not_before,
+            },
         });
         Some(id)
     }
 
     /// The job to be sent next among those in `lanes`, if any may be sent now. A node for which `reachable` is
-    /// false (it sleeps) is passed over, and so is one whose nonce is being fetched.
+    /// false (it sleeps) is passed over, and so is one that is about to answer ([`Job::occupies_node`]).
     pub(crate) fn next(
         &self,
         now: MonoTime,
         lanes: std::ops::RangeInclusive<Lane>,
         reachable: impl Fn(NodeId) -> bool,
     ) -> Option<JobId> {
-        let fetching = |node| {
-            self.jobs.iter().any(|job| job.node == node && matches!(job.state, JobState::NeedsNonce { .. }))
+        let busy = |node| {
+            self.jobs
+                .iter()
+                .any(|job| job.node == node && job.occupies_node(now))
         };
         self.jobs
             .iter()
             .filter(|job| matches!(job.state, JobState::Queued { not_before } if not_before <= now))
             .filter(|job| lanes.contains(&job.lane))
-            .filter(|job| job.lane == Lane::Reply || (reachable(job.node) && !fetching(job.node)))
+            .filter(|job| job.lane == Lane::Reply || (reachable(job.node) && !busy(job.node)))
             .min_by_key(|job| (job.lane, job.id))
             .map(|job| job.id)
     }
@@ -227,17 +265,33 @@ impl Traffic {
 
     /// The oldest job of a node, in flight or waiting for an answer, that `wanted` accepts.
     pub(crate) fn in_flight(&self, node: NodeId, wanted: impl Fn(&Job) -> bool) -> Option<JobId> {
-        self.jobs
-            .iter()
-            .filter(|job| job.node == node && !matches!(job.state, JobState::Queued { .. }))
+        self.all_in_flight(node)
             .filter(|job| wanted(job))
             .map(|job| job.id)
             .min()
     }
 
+    /// The job of a node that was sent last and that `wanted` accepts.
+    pub(crate) fn last_sent(&self, node: NodeId, wanted: impl Fn(&Job) -> bool) -> Option<JobId> {
+        self.all_in_flight(node)
+            .filter(|job| wanted(job))
+            .max_by_key(|job| (job.sent_at, job.id))
+            .map(|job| job.id)
+    }
+
+    fn all_in_flight(&self, node: NodeId) -> impl Iterator<Item = &Job> {
+        self.jobs
+            .iter()
+            .filter(move |job| job.node == node && !matches!(job.state, JobState::Queued { .. }))
+    }
+
     /// All jobs that `wanted` accepts.
     pub(crate) fn ids(&self, wanted: impl Fn(&Job) -> bool) -> Vec<JobId> {
-        self.jobs.iter().filter(|job| wanted(job)).map(|job| job.id).collect()
+        self.jobs
+            .iter()
+            .filter(|job| wanted(job))
+            .map(|job| job.id)
+            .collect()
     }
 
     /// Whether a job exists that `wanted` accepts.
@@ -262,7 +316,11 @@ impl Traffic {
         self.jobs
             .iter()
             .filter_map(|job| match job.state {
-                JobState::NeedsNonce { until } | JobState::Waiting { until } => Some(until),
+                JobState::NeedsNonce { until } => Some(until),
+                JobState::Waiting { until } => {
+                    let pause = Some(job.sent_at + ANSWER_PAUSE).filter(|end| *end > now);
+                    [Some(until), pause].into_iter().flatten().min()
+                }
                 JobState::Queued { not_before } => {
                     let starts = Some(not_before).filter(|start| *start > now);
                     [starts, job.expires].into_iter().flatten().min()
@@ -284,7 +342,11 @@ mod tests {
             frame: vec![0],
             protection: Protection::Plain,
             expect: Expect::Nothing,
-            purpose: if lane == Lane::Reply { Purpose::Reply } else { Purpose::Ping },
+            purpose: if lane == Lane::Reply {
+                Purpose::Reply
+            } else {
+                Purpose::Ping
+            },
             expires: None,
             answer_wait: Millis(1000),
             attempts: 1,
@@ -313,13 +375,18 @@ mod tests {
         let mut traffic = Traffic::default();
         traffic.push(job(3, Lane::Person)).unwrap();
         let awake = traffic.push(job(2, Lane::Interview)).unwrap();
-        assert_eq!(traffic.next(MonoTime::default(), ALL, |node| node != NodeId(3)), Some(awake));
+        assert_eq!(
+            traffic.next(MonoTime::default(), ALL, |node| node != NodeId(3)),
+            Some(awake)
+        );
     }
 
     #[test]
     fn a_node_that_asks_too_fast_is_not_answered() {
         let mut traffic = Traffic::default();
-        let taken = (0..20).filter(|_| traffic.push(job(2, Lane::Reply)).is_some()).count();
+        let taken = (0..20)
+            .filter(|_| traffic.push(job(2, Lane::Reply)).is_some())
+            .count();
         assert_eq!(taken, REPLIES_PER_NODE_MAX);
     }
 }

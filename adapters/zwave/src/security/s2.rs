@@ -37,7 +37,7 @@ const STEPS_AHEAD: usize = 5;
 const COLLISION: Millis = Millis(500);
 /// How many own nonces are kept for that.
 const COLLISION_NONCES: usize = 4;
-/// How long a repeated sequence number counts as the same frame while no SPAN orders the frames.
+/// How long a repeated sequence number counts as the same request for, or report of, a nonce.
 const DUPLICATE: Millis = Millis(10_000);
 /// How many frames of a peer are known again, however late they are repeated.
 const SEEN: usize = 8;
@@ -185,8 +185,8 @@ struct Peer {
     own_seq: Option<u8>,
     /// The last nonce request or report from the peer.
     plain_seq: Option<(u8, MonoTime)>,
-    /// The last frame that opened.
-    sealed_seq: Option<(u8, MonoTime)>,
+    /// The last frame that opened under this SPAN.
+    sealed_seq: Option<u8>,
     /// The authenticators of the last frames, opened or not: a late repetition is neither read nor answered twice.
     seen: VecDeque<[u8; CCM_TAG_LEN]>,
     /// Our entropy that the peer may use.
@@ -211,13 +211,6 @@ impl Peer {
             self.seen.pop_front();
         }
         self.seen.push_back(tag);
-    }
-
-    fn is_repeated(&self, last: Option<(u8, MonoTime)>, seq: u8, now: MonoTime) -> bool {
-        last.is_some_and(|(last, at)| {
-            let ordered = self.span.as_ref().is_some_and(|span| !span.doubtful);
-            last == seq && (ordered || now.since(at) < DUPLICATE)
-        })
     }
 }
 
@@ -385,6 +378,7 @@ impl Spans {
         if let Some(remote) = peer.remote.take() {
             let sender = random(rng);
             peer.span = Some(Span::new(key, &sender, &remote));
+            peer.sealed_seq = None;
             extensions.push(Extension::Span(sender));
         }
         let usable = |span: &&mut Span| span.key == key.id() && !span.doubtful;
@@ -427,7 +421,9 @@ impl Spans {
             .sealed
             .last_chunk()
             .ok_or(S2WireError::BadField("authenticator"))?;
-        if peer.is_repeated(peer.sealed_seq, frame.seq, now) || peer.seen.contains(&tag) {
+        // A frame that starts a new SPAN may come from a peer that restarted and counts from anywhere.
+        let starts = frame.sender_entropy().is_some() && peer.local.is_some();
+        if peer.seen.contains(&tag) || (!starts && peer.sealed_seq == Some(frame.seq)) {
             return Err(S2Error::Duplicate(addr.src));
         }
         let aad = addr.authenticated(frame.length, frame.header);
@@ -446,7 +442,6 @@ impl Spans {
             }),
         };
         let Some((key, plain)) = opened else {
-            let started = frame.sender_entropy().is_some() && peer.local.is_some();
             // Without any key the frame was not judged; it may come again when there is one.
             if keys.is_empty() {
                 return Err(S2Error::OutOfSync(addr.src));
@@ -455,14 +450,14 @@ impl Spans {
                 span.doubtful = true;
             }
             peer.saw(tag);
-            return Err(if started {
+            return Err(if starts {
                 S2Error::WrongKey(addr.src)
             } else {
                 S2Error::OutOfSync(addr.src)
             });
         };
         let plain = SecretBytes::new(plain);
-        peer.sealed_seq = Some((frame.seq, now));
+        peer.sealed_seq = Some(frame.seq);
         peer.saw(tag);
         let (_, command) = split_plain(plain.expose(), frame.encrypted_extensions)?;
         Ok(Opened {

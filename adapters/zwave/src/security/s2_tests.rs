@@ -302,6 +302,35 @@ fn a_frame_that_crossed_long_ago_does_not_open() {
 }
 
 #[test]
+fn a_peer_that_restarts_with_the_same_count_is_heard() {
+    for restarted_sends in [false, true] {
+        let Pair {
+            hub,
+            mut lock,
+            keys,
+            mut rng,
+        } = pair();
+        let last = hub.peers[&LOCK].own_seq;
+        let mut restarted = Spans::new();
+        if restarted_sends {
+            exchange(&mut restarted, &mut lock, TO_LOCK, at(20), &mut rng);
+        } else {
+            exchange(&mut lock, &mut restarted, TO_HUB, at(20), &mut rng);
+            let frame = lock
+                .encapsulate(TO_HUB, key(&keys), b"b\x03", at(21), &mut rng)
+                .expect("nonce known");
+            assert!(restarted.decapsulate(TO_HUB, &frame, &keys, at(21)).is_ok());
+        }
+        restarted.peer(LOCK, at(22)).own_seq = last.map(|seq| seq.wrapping_sub(1));
+        let frame = restarted
+            .encapsulate(TO_LOCK, key(&keys), b"b\x02", at(22), &mut rng)
+            .expect("established");
+        assert_eq!(Some(frame[2]), last);
+        assert!(lock.decapsulate(TO_LOCK, &frame, &keys, at(22)).is_ok());
+    }
+}
+
+#[test]
 fn forged_frames_and_requests_do_not_destroy_a_span() {
     let Pair {
         mut hub,
