@@ -42,6 +42,7 @@ class Air {
 	/** Gives a node what the mock leaves out. */
 	adopt(node) {
 		const transmit = node.sendToController.bind(node);
+		node.sendAsItIs = transmit;
 		// User Credential reports leave the mock in the clear although the class is secure.
 		node.sendToController = async (frame) => {
 			const command = frame.payload;
@@ -113,7 +114,8 @@ class Air {
 		const frame = plain ? command : await this.encapsulate(node, command, supervise);
 		const t = now();
 		if (frame instanceof cc.Security2CC) this.repeatWhenOutOfSync(node, frame.encapsulated);
-		await node.sendToController(createMockZWaveRequestFrame(frame, { ackRequested: false }));
+		const send = plain ? node.sendAsItIs : node.sendToController;
+		await send(createMockZWaveRequestFrame(frame, { ackRequested: false }));
 		return t;
 	}
 
