@@ -361,7 +361,7 @@ impl Host {
         } else if s2 || s0 || is_lock {
             self.insecure(
                 id,
-                "not_supported",
+                "insecure",
                 "the device does not offer the security that was asked for",
             );
         } else {

@@ -3,7 +3,7 @@
 //! **Invariant**: from a node with security, nothing is believed that did not come under its highest key, except
 //! that it is there. An alarm from a node without security is reported as not authenticated.
 
-use hubd_model::{DoorState, LockSignal, Millis, RemovalCause, Report};
+use hubd_model::{LockSignal, Millis, RemovalCause, Report};
 
 use super::Host;
 use super::cipher::{Opened, Under};
@@ -261,7 +261,8 @@ impl Host {
                 Signal::Lock(signal) => {
                     let bolt = match &signal {
                         LockSignal::Bolt { bolt, .. } | LockSignal::BoltRead(bolt) => Some(*bolt),
-                        LockSignal::Door(DoorState::Open | DoorState::Closed | DoorState::Unknown)
+                        LockSignal::Door(_)
+                        | LockSignal::DoorRead(_)
                         | LockSignal::Tampered
                         | LockSignal::KeypadDenied(_)
                         | LockSignal::KeypadLockedOut => None,
