@@ -307,6 +307,7 @@ impl Host {
         match command {
             cc::Command::WakeUp(wake_up::Command::Notification) => {
                 self.presence.entry(node).or_default().woke = true;
+                self.interviews.insert(node);
             }
             cc::Command::DeviceResetLocally(_) => self.forget_node(node, RemovalCause::ResetLocally),
             cc::Command::Time(asked @ (time::Command::TimeGet | time::Command::DateGet)) => {
