@@ -120,7 +120,9 @@ impl Writer {
                     "a journal entry with a used number was dropped"
                 );
             } else if self.entries.len() >= BACKLOG_MAX {
-                // Its number is missing from now on, and the next entry that is written says so.
+                // Its number is missing from now on, and the next entry that is written says so. What came before it
+                // is shown before it.
+                self.show_all();
                 self.show(&entry);
             } else {
                 self.entries.push_back(Pending { entry, shown: false });
