@@ -58,6 +58,9 @@ pub struct Node {
     pub log: Option<bool>,
     /// Which notification types it sends.
     pub notifications: Option<Vec<u8>>,
+    /// Hazards that it warned of before it was asked what it sends: a detector is believed at its first word.
+    #[serde(default)]
+    pub warned_of: BTreeSet<u8>,
     /// Whether it told its battery's level.
     pub battery_read: bool,
     /// Questions that it did not answer often enough.
@@ -83,6 +86,7 @@ impl Node {
             schedules: None,
             log: None,
             notifications: None,
+            warned_of: BTreeSet::new(),
             battery_read: false,
             unanswered: BTreeSet::new(),
         }
@@ -124,6 +128,11 @@ impl Node {
             .is_some_and(|radio| !radio.listening && !radio.frequently_listening)
     }
 
+    /// Whether its receiver is off most of the time.
+    pub fn is_on_battery(&self) -> bool {
+        self.protocol.is_some_and(|radio| !radio.listening)
+    }
+
     /// Whether the node is a lock.
     pub fn is_lock(&self) -> bool {
         self.supports(class::DOOR_LOCK)
@@ -143,6 +152,7 @@ impl Node {
     /// Spec: SDS13713 Notification types 1 smoke, 2 CO, 4 heat.
     pub fn hazards(&self) -> Vec<Hazard> {
         if self.notifications.is_none()
+            && self.warned_of.is_empty()
             && self
                 .protocol
                 .is_some_and(|radio| radio.generic == GENERIC_SENSOR_ALARM)
@@ -153,15 +163,24 @@ impl Node {
         let types = self.notifications.as_deref().unwrap_or_default();
         [(1, Hazard::Smoke), (2, Hazard::Co), (4, Hazard::Heat)]
             .into_iter()
-            .filter_map(|(kind, hazard)| types.contains(&kind).then_some(hazard))
+            .filter_map(|(kind, hazard)| {
+                (types.contains(&kind) || self.warned_of.contains(&kind)).then_some(hazard)
+            })
             .collect()
     }
 
     /// What it is to the household; `None` while that cannot be told yet.
     pub fn description(&self) -> Option<DeviceDescription> {
-        let security = self.security()?;
-        self.plain_classes.as_ref()?;
+        let security = match self.security() {
+            Some(security) => security,
+            None if !self.warned_of.is_empty() => Security::None,
+            None => return None,
+        };
+        if self.plain_classes.is_none() && self.warned_of.is_empty() {
+            return None;
+        }
         let asked_what_it_reports = self.notifications.is_some()
+            || !self.warned_of.is_empty()
             || !self.supports(class::NOTIFICATION)
             || self.versions.get(&class::NOTIFICATION) == Some(&1)
             || self.unanswered.contains(&Question::Notifications);

@@ -120,6 +120,15 @@ impl Joining {
         matches!(self.state, State::Securing(_)) && self.progress.state == InclusionState::Asking
     }
 
+    /// Whether a device is being included, so that others have to wait with what nobody waits for.
+    pub(super) const fn has_the_air(&self) -> bool {
+        match &self.state {
+            State::Idle | State::Expecting { .. } | State::Removing { .. } => false,
+            State::Adding { node, .. } => node.is_some(),
+            State::Securing(_) | State::Interviewing { .. } => true,
+        }
+    }
+
     const fn is_free(&self) -> bool {
         matches!(self.state, State::Idle | State::Expecting { .. })
     }
@@ -310,6 +319,7 @@ impl Host {
                 let Some(id) = found else { return };
                 *node = Some(id);
                 self.nodes.insert(id, Node::new(id));
+                self.interviews.insert(id);
                 self.presence.remove(&id);
                 self.cipher.forget(id);
                 self.take_node_info(id, info);
@@ -361,7 +371,7 @@ impl Host {
         } else if s2 || s0 || is_lock {
             self.insecure(
                 id,
-                "not_supported",
+                "insecure",
                 "the device does not offer the security that was asked for",
             );
         } else {

@@ -3,7 +3,7 @@
 //! **Invariant**: from a node with security, nothing is believed that did not come under its highest key, except
 //! that it is there. An alarm from a node without security is reported as not authenticated.
 
-use hubd_model::{DoorState, LockSignal, Millis, RemovalCause, Report};
+use hubd_model::{LockSignal, Millis, RemovalCause, Report};
 
 use super::Host;
 use super::cipher::{Opened, Under};
@@ -261,7 +261,8 @@ impl Host {
                 Signal::Lock(signal) => {
                     let bolt = match &signal {
                         LockSignal::Bolt { bolt, .. } | LockSignal::BoltRead(bolt) => Some(*bolt),
-                        LockSignal::Door(DoorState::Open | DoorState::Closed | DoorState::Unknown)
+                        LockSignal::Door(_)
+                        | LockSignal::DoorRead(_)
                         | LockSignal::Tampered
                         | LockSignal::KeypadDenied(_)
                         | LockSignal::KeypadLockedOut => None,
@@ -306,6 +307,7 @@ impl Host {
         match command {
             cc::Command::WakeUp(wake_up::Command::Notification) => {
                 self.presence.entry(node).or_default().woke = true;
+                self.interviews.insert(node);
             }
             cc::Command::DeviceResetLocally(_) => self.forget_node(node, RemovalCause::ResetLocally),
             cc::Command::Time(asked @ (time::Command::TimeGet | time::Command::DateGet)) => {

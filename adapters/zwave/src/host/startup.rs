@@ -213,6 +213,7 @@ impl Host {
         for presence in self.presence.values_mut() {
             presence.announced = None;
         }
+        self.interviews = self.nodes.keys().copied().collect();
         for node in self.nodes.keys().copied().collect::<Vec<_>>() {
             self.announce(node, false);
         }

@@ -253,6 +253,11 @@ impl Traffic {
     }
 
     /// A job by its id.
+    pub(crate) fn get(&self, id: JobId) -> Option<&Job> {
+        self.jobs.iter().find(|job| job.id == id)
+    }
+
+    /// A job by its id, to be changed.
     pub(crate) fn get_mut(&mut self, id: JobId) -> Option<&mut Job> {
         self.jobs.iter_mut().find(|job| job.id == id)
     }
