@@ -92,6 +92,19 @@ impl Node {
         }
     }
 
+    /// A node that offers security but answered under no key is asked again at each start: it may only have been
+    /// out of reach.
+    #[must_use]
+    pub fn asked_anew_for_keys(mut self) -> Self {
+        let offers = self.supports_plainly(class::SECURITY_2) || self.supports_plainly(class::SECURITY);
+        if offers && self.granted == Some(ClassSet::NONE) {
+            self.granted = None;
+            self.unanswered
+                .retain(|question| !matches!(question, Question::HasKey(_)));
+        }
+        self
+    }
+
     /// Whether the node offers a command class, openly or under security.
     pub fn supports(&self, class: u8) -> bool {
         let has =

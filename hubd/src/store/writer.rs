@@ -311,9 +311,7 @@ fn advice(error: &StoreError) -> String {
             format!("another program holds the database, {rest}: stop that program")
         }
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            format!(
-                "the database is damaged, {rest}: stop hubd and restore a backup with `hubd backup restore`"
-            )
+            format!("the database is damaged, {rest}: stop hubd and put back a copy of data_dir")
         }
         _ => format!("{error}, {rest}: check the disk that holds data_dir"),
     }

@@ -24,6 +24,8 @@ const ANSWER_WAIT: Millis = Millis(3_000);
 const NODE_INFO_WAIT: Millis = Millis(6_000);
 /// How often a question is asked before it counts as unanswered.
 const ASKED_MAX: u8 = 2;
+/// How often a node is asked whether it has a key.
+const PROBED_MAX: u8 = 3;
 /// How often a sleeping node shall wake up when it has no interval of its own.
 const WAKE_UP_SECONDS: u32 = 4 * 3600;
 
@@ -367,7 +369,13 @@ impl Host {
     fn question_failed_with(&mut self, id: NodeId, question: Question) {
         let presence = self.presence.entry(id).or_default();
         presence.asked = presence.asked.saturating_add(1);
-        if presence.asked >= ASKED_MAX || matches!(question, Question::HasKey(_)) {
+        // A lost answer must not make a secure lock an insecure one.
+        let most = if matches!(question, Question::HasKey(_)) {
+            PROBED_MAX
+        } else {
+            ASKED_MAX
+        };
+        if presence.asked >= most {
             self.give_up(id, question);
         }
     }

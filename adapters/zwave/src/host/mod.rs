@@ -162,7 +162,11 @@ impl Host {
             identity: None,
             control: VecDeque::new(),
             on_air: None,
-            nodes: kept.nodes.into_iter().map(|node| (node.id, node)).collect(),
+            nodes: kept
+                .nodes
+                .into_iter()
+                .map(|node| (node.id, node.asked_anew_for_keys()))
+                .collect(),
             presence: BTreeMap::new(),
             interviews: BTreeSet::new(),
             focus: None,

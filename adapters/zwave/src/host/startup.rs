@@ -218,6 +218,7 @@ impl Host {
             self.announce(node, false);
         }
         self.listen_for_smart_start();
+        self.tell_expected();
     }
 
     /// The dongle does not do its work: start again from the port.

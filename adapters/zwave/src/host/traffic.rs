@@ -247,7 +247,10 @@ impl Traffic {
             .iter()
             .filter(|job| matches!(job.state, JobState::Queued { not_before } if not_before <= now))
             .filter(|job| lanes.contains(&job.lane))
-            .filter(|job| job.lane == Lane::Reply || (reachable(job.node) && !busy(job.node)))
+            .filter(|job| {
+                job.lane == Lane::Reply
+                    || ((reachable(job.node) || job.purpose == Purpose::Ping) && !busy(job.node))
+            })
             .min_by_key(|job| (job.lane, job.id))
             .map(|job| job.id)
     }
@@ -350,7 +353,7 @@ mod tests {
             purpose: if lane == Lane::Reply {
                 Purpose::Reply
             } else {
-                Purpose::Ping
+                Purpose::Refresh
             },
             expires: None,
             answer_wait: Millis(1000),
