@@ -92,8 +92,10 @@ pub enum LockSignal {
     },
     /// The bolt's state when asked: a reading, not an operation.
     BoltRead(BoltState),
-    /// The door leaf.
+    /// The door leaf was opened or closed.
     Door(DoorState),
+    /// Where the door leaf is, when asked: a reading, not an operation.
+    DoorRead(DoorState),
     /// Somebody tampers with it.
     Tampered,
     /// A wrong code was entered.

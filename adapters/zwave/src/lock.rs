@@ -45,7 +45,7 @@ pub(crate) fn read(report: &OperationReport, traits: Traits) -> Vec<Signal> {
         } else {
             DoorState::Open
         };
-        said.push(Signal::Lock(LockSignal::Door(door)));
+        said.push(Signal::Lock(LockSignal::DoorRead(door)));
     }
     said
 }

@@ -340,7 +340,10 @@ mod tests {
         let locked = Signal::Lock(LockSignal::BoltRead(BoltState::Locked));
         assert_eq!(
             said(&bytes, LOCK),
-            vec![locked.clone(), Signal::Lock(LockSignal::Door(DoorState::Closed))]
+            vec![
+                locked.clone(),
+                Signal::Lock(LockSignal::DoorRead(DoorState::Closed))
+            ]
         );
         assert_eq!(
             said(&bytes, Traits::Lock(LockTraits::default())),

@@ -169,14 +169,23 @@ impl Lock {
         })
     }
 
-    /// The door leaf.
-    pub(crate) fn door(&mut self, door: DoorState, at: UnixMillis) -> Option<Event> {
+    /// The lock says that the door leaf moved: that is always told, also when nothing else was known before.
+    pub(crate) fn door_moved(&mut self, door: DoorState, at: UnixMillis) -> Option<Event> {
         replace(&mut self.view.door, door, at);
-        if door == DoorState::Unknown || self.known_door == Some(door) {
+        if door == DoorState::Unknown {
             return None;
         }
         self.known_door = Some(door);
         Some(Event::LockDoor { door })
+    }
+
+    /// The door leaf was found like this when the lock was asked: told when it changed.
+    pub(crate) fn door_read(&mut self, door: DoorState, at: UnixMillis) -> Option<Event> {
+        if self.known_door == Some(door) {
+            replace(&mut self.view.door, door, at);
+            return None;
+        }
+        self.door_moved(door, at)
     }
 
     /// The battery.

@@ -164,7 +164,7 @@ impl Engine {
                 LockSignal::Tampered if id.is_some() => {
                     return self.trouble(id, "somebody tampers with it".to_owned());
                 }
-                LockSignal::BoltRead(_) => return,
+                LockSignal::BoltRead(_) | LockSignal::DoorRead(_) => return,
                 LockSignal::Bolt { bolt, via } => Event::LockOperated { bolt, via },
                 LockSignal::Door(door) => Event::LockDoor { door },
                 LockSignal::Tampered => Event::LockTampered,
@@ -187,7 +187,11 @@ impl Engine {
             LockSignal::Door(door) => self
                 .devices
                 .lock_mut(&lock_id)
-                .and_then(|lock| lock.door(door, at)),
+                .and_then(|lock| lock.door_moved(door, at)),
+            LockSignal::DoorRead(door) => self
+                .devices
+                .lock_mut(&lock_id)
+                .and_then(|lock| lock.door_read(door, at)),
             LockSignal::Tampered => Some(Event::LockTampered),
             LockSignal::KeypadDenied(slot) => Some(Event::LockKeypadDenied { slot }),
             LockSignal::KeypadLockedOut => Some(Event::LockKeypadLockedOut),

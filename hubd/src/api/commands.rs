@@ -206,7 +206,7 @@ async fn ended(
 /// With a key: always the same id for the same token and key. Without: a new one.
 fn command_id(caller: &Caller, headers: &HeaderMap) -> Result<CommandId, Problem> {
     let bad = || {
-        let detail = "the header Idempotency-Key has 1 to 128 visible ASCII characters and is there once";
+        let detail = "the header Idempotency-Key has 1 to 128 printable ASCII characters and is there once";
         Problem::bad_request("bad_idempotency_key", detail)
     };
     let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
@@ -216,7 +216,7 @@ fn command_id(caller: &Caller, headers: &HeaderMap) -> Result<CommandId, Problem
         (Some(_), Some(_)) => return Err(bad()),
         (Some(key), None) => {
             let key = key.as_bytes();
-            if key.is_empty() || key.len() > 128 || !key.iter().all(u8::is_ascii_graphic) {
+            if key.is_empty() || key.len() > 128 || !key.iter().all(|byte| matches!(byte, b' '..=b'~')) {
                 return Err(bad());
             }
             let hash = Sha256::new()

@@ -137,7 +137,7 @@ fn a_dead_lock_ends_the_command_honestly_and_comes_back() -> Result<()> {
     assert_eq!(home.actuate(&lock, "lock", "first")?["status"], "done");
     let events = home.events()?;
     home.mock.call("dead", json!({"node": 2, "dead": true}))?;
-    let command = home.actuate(&lock, "unlock", "in vain")?;
+    let command = home.actuate(&lock, "unlock", "in-vain")?;
     assert_eq!(command["status"], "timed_out", "{command}");
     assert!(
         command["reason"].as_str().is_some_and(|reason| reason.len() > 20),

@@ -8,6 +8,8 @@ const { now, keep } = require("./clock.cjs");
 
 // States of a SPAN in zwave-js' SecurityManager2.
 const SPAN_REMOTE_NONCE = 1, SPAN_READY = 3;
+// How long a device waits for a host that could not read it before it says the next thing.
+const SAID_MS = 100;
 const S2_CLASSES = [SC.S2_Unauthenticated, SC.S2_Authenticated, SC.S2_AccessControl];
 
 class Air {
@@ -16,7 +18,10 @@ class Air {
 		this.dead = new Set();
 		/** Every frame that left for a node: [t, node], parsed or not. */
 		this.sent = [];
-		this.sessions = new Map();
+		this.transmit = new Map(); // node -> its radio
+		this.sessions = new Map(); // node -> last Supervision session
+		this.said = new Map(); // node -> settled when what it said last can no longer come back
+		this.asking = new Set(); // nodes that wait for a nonce
 		const transmit = controller.sendToNode.bind(controller);
 		controller.sendToNode = (node, frame) => {
 			if (frame.type === MockZWaveFrameType.Request) keep(this.sent, [now(), node.id]);
@@ -42,6 +47,7 @@ class Air {
 	/** Gives a node what the mock leaves out. */
 	adopt(node) {
 		const transmit = node.sendToController.bind(node);
+		this.transmit.set(node.id, transmit);
 		// User Credential reports leave the mock in the clear although the class is secure.
 		node.sendToController = async (frame) => {
 			const command = frame.payload;
@@ -100,34 +106,45 @@ class Air {
 	}
 
 	async ask(node, question, isAnswer) {
-		const answer = node.expectControllerFrame(
-			(frame) => frame.type === MockZWaveFrameType.Request && isAnswer(frame.payload),
-			{ timeout: 2000 },
-		);
-		await node.sendToController(createMockZWaveRequestFrame(question, { ackRequested: false }));
-		return answer;
+		this.asking.add(node.id);
+		try {
+			const answer = node.expectControllerFrame(
+				(frame) => frame.type === MockZWaveFrameType.Request && isAnswer(frame.payload),
+				{ timeout: 2000 },
+			);
+			await node.sendToController(createMockZWaveRequestFrame(question, { ackRequested: false }));
+			return await answer;
+		} finally {
+			this.asking.delete(node.id);
+		}
 	}
 
-	/** A node says this by itself; resolves with the moment at which it left. */
+	/** A node says this by itself, one thing after the other; resolves with the moment at which it left. */
 	async say(node, command, { plain = false, supervise = false } = {}) {
+		await this.said.get(node.id);
 		const frame = plain ? command : await this.encapsulate(node, command, supervise);
 		const t = now();
-		if (frame instanceof cc.Security2CC) this.repeatWhenOutOfSync(node, frame.encapsulated);
-		await node.sendToController(createMockZWaveRequestFrame(frame, { ackRequested: false }));
+		if (frame instanceof cc.Security2CC) this.said.set(node.id, this.repeatWhenOutOfSync(node, frame.encapsulated));
+		const transmit = this.transmit.get(node.id); // as it is: what is plain stays plain
+		await transmit(createMockZWaveRequestFrame(frame, { ackRequested: false }));
 		return t;
 	}
 
-	/** A host that lost the SPAN answers with a nonce. A real device says it once more then; the mock would not. */
-	repeatWhenOutOfSync(node, command) {
+	/** A host that lost the SPAN answers with a nonce that nobody asked for. A real device says it once more then; the mock
+	 * would not. */
+	async repeatWhenOutOfSync(node, command) {
 		const isNonce = ({ type, payload }) =>
-			type === MockZWaveFrameType.Request && payload instanceof cc.Security2CCNonceReport && payload.SOS;
-		node.expectControllerFrame(isNonce, { timeout: 1000 }).then(
-			() => {
-				const again = cc.Security2CC.encapsulate(command, node.id, node.securityManagers);
-				return node.sendToController(createMockZWaveRequestFrame(again, { ackRequested: false }));
-			},
-			() => {}, // in step
-		);
+			type === MockZWaveFrameType.Request
+			&& payload instanceof cc.Security2CCNonceReport
+			&& payload.SOS
+			&& !this.asking.has(node.id);
+		try {
+			await node.expectControllerFrame(isNonce, { timeout: SAID_MS });
+		} catch {
+			return; // in step
+		}
+		const again = cc.Security2CC.encapsulate(command, node.id, node.securityManagers);
+		await node.sendToController(createMockZWaveRequestFrame(again, { ackRequested: false }));
 	}
 
 	raw(ccId, command, bytes) {

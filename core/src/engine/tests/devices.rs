@@ -174,7 +174,7 @@ fn doors_batteries_and_links_are_told_when_they_change() {
     let (mut house, _) = House::with_lock();
     let level = BatteryPercent::new(80).unwrap();
     for _ in 0..2 {
-        house.lock_says(2, LockSignal::Door(DoorState::Open));
+        house.lock_says(2, LockSignal::DoorRead(DoorState::Open));
         house.report(Report::Battery {
             device: address(2),
             level,
