@@ -201,7 +201,7 @@ pub enum Refusal {
     #[error("the hub is busy with {0}; try again in a few seconds")]
     Busy(&'static str),
     /// No inclusion or exclusion is under way that could be answered or ended.
-    #[error("radio {0} has no inclusion or exclusion under way")]
+    #[error("radio {0} has no inclusion or exclusion under way and expects no announced device")]
     NothingUnderWay(RadioName),
     /// A name that is empty or too long.
     #[error("a name has 1 to 64 characters, without control characters")]

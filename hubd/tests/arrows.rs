@@ -240,13 +240,12 @@ fn every_dependency_has_its_reason_beside_it() {
         "fuzz/bodies",
     ] {
         let text = fs::read_to_string(root().join(file).join("Cargo.toml")).expect("a manifest");
-        for line in text
+        let named = text
             .lines()
-            .filter(|line| line.contains("version = ") && !line.contains("workspace"))
-        {
-            panic!(
-                "{file}/Cargo.toml names a version by itself: {line}; versions stand in the workspace's Cargo.toml"
-            );
-        }
+            .find(|line| line.contains("version = ") && !line.contains("workspace"));
+        assert_eq!(
+            named, None,
+            "{file}/Cargo.toml: versions stand in the workspace's Cargo.toml"
+        );
     }
 }

@@ -9,7 +9,7 @@ use crate::secret::SecretString;
 /// How a device shall be included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InclusionStrategy {
-    /// The best security that the device offers: S2, else S0 for locks.
+    /// The best security that the device offers: S2, else S0.
     Default,
     /// S2 or nothing. With a code (QR text or DSK) no PIN is asked.
     S2(Option<SecretString>),
@@ -95,7 +95,7 @@ pub enum InclusionAnswer {
 /// Why an inclusion or exclusion failed: a stable code and one sentence that ends with what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct InclusionError {
-    /// Stable, `snake_case`: `wrong_pin`, `timeout`, `insecure`, `not_supported`, `cancelled`, `busy`, `controller_failed`, `key_exchange_failed`, `no_answer`.
+    /// Stable, `snake_case`: `wrong_pin`, `bad_code`, `wrong_code`, `answers`, `timeout`, `insecure`, `not_supported`, `cancelled`, `busy`, `controller_failed`, `key_exchange_failed`, `no_answer`.
     pub code: String,
     /// For people.
     pub detail: String,
@@ -118,4 +118,7 @@ pub struct InclusionProgress {
     /// Why it failed, while `state` is `Failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<InclusionError>,
+    /// How many announced devices may join by themselves (SmartStart), whatever else is under way.
+    #[serde(default)]
+    pub expected: u16,
 }

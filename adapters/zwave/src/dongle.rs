@@ -125,9 +125,10 @@ impl Dongle {
         Ok(())
     }
 
-    /// Gives up the transmission under way, so that something more urgent can go out.
-    pub fn abort_transmission(&mut self, now: MonoTime) {
-        if let Some(Current {
+    /// Gives up the transmission under way, so that something more urgent can go out. Says whether there was one to
+    /// be given up.
+    pub fn abort_transmission(&mut self, now: MonoTime) -> bool {
+        let Some(Current {
             stage:
                 Stage::Report {
                     until,
@@ -135,12 +136,14 @@ impl Dongle {
                 },
             ..
         }) = &mut self.current
-        {
-            *aborted = true;
-            *until = now + ABORT_WAIT;
-            self.abort = true;
-            self.send_abort(now);
-        }
+        else {
+            return false;
+        };
+        *aborted = true;
+        *until = now + ABORT_WAIT;
+        self.abort = true;
+        self.send_abort(now);
+        true
     }
 
     /// Takes bytes from the dongle.

@@ -58,6 +58,9 @@ pub struct Node {
     pub log: Option<bool>,
     /// Which notification types it sends.
     pub notifications: Option<Vec<u8>>,
+    /// Hazards that it warned of before it was asked what it sends: a detector is believed at its first word.
+    #[serde(default)]
+    pub warned_of: BTreeSet<u8>,
     /// Whether it told its battery's level.
     pub battery_read: bool,
     /// Questions that it did not answer often enough.
@@ -83,9 +86,23 @@ impl Node {
             schedules: None,
             log: None,
             notifications: None,
+            warned_of: BTreeSet::new(),
             battery_read: false,
             unanswered: BTreeSet::new(),
         }
+    }
+
+    /// A node that offers security but answered under no key is asked again at each start: it may only have been
+    /// out of reach.
+    #[must_use]
+    pub fn asked_anew_for_keys(mut self) -> Self {
+        let offers = self.supports_plainly(class::SECURITY_2) || self.supports_plainly(class::SECURITY);
+        if offers && self.granted == Some(ClassSet::NONE) {
+            self.granted = None;
+            self.unanswered
+                .retain(|question| !matches!(question, Question::HasKey(_)));
+        }
+        self
     }
 
     /// Whether the node offers a command class, openly or under security.
@@ -124,6 +141,11 @@ impl Node {
             .is_some_and(|radio| !radio.listening && !radio.frequently_listening)
     }
 
+    /// Whether its receiver is off most of the time.
+    pub fn is_on_battery(&self) -> bool {
+        self.protocol.is_some_and(|radio| !radio.listening)
+    }
+
     /// Whether the node is a lock.
     pub fn is_lock(&self) -> bool {
         self.supports(class::DOOR_LOCK)
@@ -143,6 +165,7 @@ impl Node {
     /// Spec: SDS13713 Notification types 1 smoke, 2 CO, 4 heat.
     pub fn hazards(&self) -> Vec<Hazard> {
         if self.notifications.is_none()
+            && self.warned_of.is_empty()
             && self
                 .protocol
                 .is_some_and(|radio| radio.generic == GENERIC_SENSOR_ALARM)
@@ -153,15 +176,24 @@ impl Node {
         let types = self.notifications.as_deref().unwrap_or_default();
         [(1, Hazard::Smoke), (2, Hazard::Co), (4, Hazard::Heat)]
             .into_iter()
-            .filter_map(|(kind, hazard)| types.contains(&kind).then_some(hazard))
+            .filter_map(|(kind, hazard)| {
+                (types.contains(&kind) || self.warned_of.contains(&kind)).then_some(hazard)
+            })
             .collect()
     }
 
     /// What it is to the household; `None` while that cannot be told yet.
     pub fn description(&self) -> Option<DeviceDescription> {
-        let security = self.security()?;
-        self.plain_classes.as_ref()?;
+        let security = match self.security() {
+            Some(security) => security,
+            None if !self.warned_of.is_empty() => Security::None,
+            None => return None,
+        };
+        if self.plain_classes.is_none() && self.warned_of.is_empty() {
+            return None;
+        }
         let asked_what_it_reports = self.notifications.is_some()
+            || !self.warned_of.is_empty()
             || !self.supports(class::NOTIFICATION)
             || self.versions.get(&class::NOTIFICATION) == Some(&1)
             || self.unanswered.contains(&Question::Notifications);

@@ -82,7 +82,7 @@ impl Engine {
             }
             Request::CancelInclusion { radio: name } => {
                 let radio = self.find_radio(&name)?;
-                if !radio.under_way() {
+                if !radio.under_way() && radio.view.inclusion.expected == 0 {
                     return Err(Refusal::NothingUnderWay(name));
                 }
                 self.out.order(&name, Order::Cancel);

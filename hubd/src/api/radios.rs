@@ -108,6 +108,9 @@ pub(super) struct ProgressDto {
     /// Why it failed, while `state` is `failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorDto>,
+    /// How many announced devices may join by themselves (SmartStart); DELETE while nothing else is under way
+    /// withdraws them all.
+    expected: u16,
 }
 
 /// What a person has to answer.
@@ -170,6 +173,7 @@ impl ProgressDto {
             }),
             device,
             security: progress.security.map(Into::into),
+            expected: progress.expected,
             error: progress.error.map(|error| ErrorDto {
                 code: error.code,
                 detail: error.detail,

@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and what each answer's exit code means (0 done, 1 it failed, 2 wrong usage).
 
 mod check;
+mod demo;
 mod doctor;
 pub mod journal;
 mod keys;
@@ -31,6 +32,9 @@ enum Command {
     /// Run the hub until it is told to stop (SIGTERM or Ctrl-C)
     #[command(after_help = "Example:\n  hubd run --config /etc/hubd/hubd.toml")]
     Run(Place),
+    /// Play the hub in a simulated home: no hardware, nothing but loopback, nothing kept
+    #[command(after_help = "Example:\n  hubd demo --seed 7 --speed 120")]
+    Demo(demo::Options),
     /// Check the configuration and say what is wrong with it
     #[command(after_help = "Example:\n  hubd check-config --config ./hubd.toml && systemctl restart hubd")]
     CheckConfig {
@@ -226,6 +230,7 @@ fn is_broken_pipe(fault: &(dyn std::error::Error + 'static)) -> bool {
 fn answer(command: Command, out: &mut dyn Write) -> Result<bool, Fault> {
     match command {
         Command::Run(place) => run::run(&place).map(|()| true),
+        Command::Demo(options) => demo::demo(&options, out).map(|()| true),
         Command::CheckConfig { place, answer } => Ok(check::check_config(&place, answer, out)?),
         Command::Doctor { place, answer } => Ok(doctor::doctor(&place, answer, out)?),
         Command::Journal(Journal::Verify { folder, deep, answer }) => {

@@ -1,6 +1,7 @@
 //! `hubd run`: puts the house together - configuration, store, radios, event loop, HTTP - and takes it down in order.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,7 +24,7 @@ pub(super) fn run(place: &Place) -> Result<(), Fault> {
     runtime()?.block_on(async {
         let stop = CancellationToken::new();
         stop_at_signal(stop.clone())?;
-        house(config, stop).await
+        house(config, stop, |_| {}).await
     })
 }
 
@@ -36,8 +37,22 @@ pub(super) fn runtime() -> io::Result<tokio::runtime::Runtime> {
         .build()
 }
 
-/// A hub with this configuration, until `stop` is cancelled.
-async fn house(config: Config, stop: CancellationToken) -> Result<(), Fault> {
+/// A hub that runs, for those who watch it from the same process.
+pub(super) struct Running {
+    /// Where it serves HTTP.
+    pub(super) address: SocketAddr,
+    /// Its event loop.
+    pub(super) hub: Hub,
+    /// Its store.
+    pub(super) store: Store,
+}
+
+/// A hub with this configuration, until `stop` is cancelled. `running` is called before its first event.
+pub(super) async fn house(
+    config: Config,
+    stop: CancellationToken,
+    running: impl FnOnce(Running),
+) -> Result<(), Fault> {
     // First what can be refused without touching anything.
     let listener = api::server::listen(config.http.listen)?;
     let address = listener.local_addr()?;
@@ -72,6 +87,11 @@ async fn house(config: Config, stop: CancellationToken) -> Result<(), Fault> {
     );
     let server = tokio::spawn(api::server::serve(listener, api));
     tracing::info!(%address, data_dir = %config.data_dir.display(), radios = config.radios.len(), "the hub runs");
+    running(Running {
+        address,
+        hub: hub.clone(),
+        store: store.clone(),
+    });
     let stop_loop = CancellationToken::new();
     let parts = Parts {
         hub,
@@ -100,7 +120,7 @@ async fn house(config: Config, stop: CancellationToken) -> Result<(), Fault> {
     Ok(())
 }
 
-fn stop_at_signal(stop: CancellationToken) -> io::Result<()> {
+pub(super) fn stop_at_signal(stop: CancellationToken) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {

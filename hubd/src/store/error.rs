@@ -55,7 +55,7 @@ pub enum StoreError {
     /// The file is damaged.
     #[error(
         "{path} is damaged ({detail}); nothing was changed: copy it away, then restore a backup with \
-         `hubd backup restore`, or start anew with an empty data_dir"
+         a copy of data_dir, or start anew with an empty data_dir"
     )]
     Damaged {
         /// The database.
@@ -100,7 +100,7 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// A row that this program cannot read.
-    #[error("cannot read {what} from the database: {detail}; restore a backup with `hubd backup restore`")]
+    #[error("cannot read {what} from the database: {detail}; put back a copy of data_dir")]
     Row {
         /// Which row.
         what: String,

@@ -120,7 +120,9 @@ impl Writer {
                     "a journal entry with a used number was dropped"
                 );
             } else if self.entries.len() >= BACKLOG_MAX {
-                // Its number is missing from now on, and the next entry that is written says so.
+                // Its number is missing from now on, and the next entry that is written says so. What came before it
+                // is shown before it.
+                self.show_all();
                 self.show(&entry);
             } else {
                 self.entries.push_back(Pending { entry, shown: false });
@@ -309,9 +311,7 @@ fn advice(error: &StoreError) -> String {
             format!("another program holds the database, {rest}: stop that program")
         }
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            format!(
-                "the database is damaged, {rest}: stop hubd and restore a backup with `hubd backup restore`"
-            )
+            format!("the database is damaged, {rest}: stop hubd and put back a copy of data_dir")
         }
         _ => format!("{error}, {rest}: check the disk that holds data_dir"),
     }

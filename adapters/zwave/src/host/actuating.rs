@@ -37,6 +37,8 @@ const READ_PAUSES: [Millis; 6] = [
 ];
 /// When the bolt is read after a Supervision Success that no report followed.
 const READ_AGAIN_AFTER: Millis = Millis(3_000);
+/// When the bolt is read after the lock reported otherwise than it had confirmed.
+const CONTRADICTION_PAUSE: Millis = Millis(500);
 /// How many movements may be under way.
 const ACTUATIONS_MAX: usize = 256;
 
@@ -333,7 +335,16 @@ impl Host {
 
     /// The lock reported its bolt by itself.
     pub(super) fn bolt_reported(&mut self, node: NodeId, bolt: BoltState) {
-        self.presence.entry(node).or_default().bolt_at = Some(self.now);
+        let now = self.now;
+        self.presence.entry(node).or_default().bolt_at = Some(now);
+        for settling in self.actuations.values_mut().filter(|other| other.node == node) {
+            // A lock may report an earlier movement late: what counts is asked.
+            if let Stage::Settling { until, since } = &mut settling.stage
+                && bolt != settling.op.wanted()
+            {
+                (*until, *since) = (now + CONTRADICTION_PAUSE, now + Millis(1));
+            }
+        }
         let reading: Vec<(CommandId, LockOp)> = self
             .actuations
             .iter()

@@ -53,8 +53,6 @@ pub(super) struct Joining {
 enum State {
     #[default]
     Idle,
-    /// A device with this DSK was announced by a person and may join whenever it is switched on.
-    Expecting { dsk: Dsk },
     /// The dongle looks for a device, or adds it.
     Adding {
         plan: Plan,
@@ -81,7 +79,7 @@ pub(super) struct Plan {
 impl Joining {
     pub(super) fn next_deadline(&self) -> Option<MonoTime> {
         match &self.state {
-            State::Idle | State::Expecting { .. } => None,
+            State::Idle => None,
             State::Adding { until, .. }
             | State::Interviewing { until, .. }
             | State::Removing { until, .. } => Some(*until),
@@ -92,7 +90,7 @@ impl Joining {
     /// Whether a node is being included right now.
     pub(super) fn is_about(&self, id: NodeId) -> bool {
         match &self.state {
-            State::Idle | State::Expecting { .. } | State::Removing { .. } => false,
+            State::Idle | State::Removing { .. } => false,
             State::Adding { node, .. } => *node == Some(id),
             State::Securing(securing) => securing.node() == id,
             State::Interviewing { node, .. } => *node == id,
@@ -107,11 +105,7 @@ impl Joining {
     pub(super) fn securing(&mut self) -> Option<&mut Securing> {
         match &mut self.state {
             State::Securing(securing) => Some(securing),
-            State::Idle
-            | State::Expecting { .. }
-            | State::Adding { .. }
-            | State::Interviewing { .. }
-            | State::Removing { .. } => None,
+            State::Idle | State::Adding { .. } | State::Interviewing { .. } | State::Removing { .. } => None,
         }
     }
 
@@ -120,8 +114,17 @@ impl Joining {
         matches!(self.state, State::Securing(_)) && self.progress.state == InclusionState::Asking
     }
 
+    /// Whether a device is being included, so that others have to wait with what nobody waits for.
+    pub(super) const fn has_the_air(&self) -> bool {
+        match &self.state {
+            State::Idle | State::Removing { .. } => false,
+            State::Adding { node, .. } => node.is_some(),
+            State::Securing(_) | State::Interviewing { .. } => true,
+        }
+    }
+
     const fn is_free(&self) -> bool {
-        matches!(self.state, State::Idle | State::Expecting { .. })
+        matches!(self.state, State::Idle)
     }
 }
 
@@ -195,9 +198,31 @@ impl Host {
             self.provisioned.push(entry);
             self.keep_cache();
         }
-        self.joining.state = State::Expecting { dsk };
         self.listen_for_smart_start();
-        self.progress(InclusionState::Waiting);
+        self.joining.progress = InclusionProgress::default();
+        self.progress(InclusionState::Idle);
+    }
+
+    /// Whoever was announced and has not come yet is not let in any more.
+    fn withdraw_announced(&mut self) {
+        if !self.provisioned.is_empty() {
+            self.provisioned.clear();
+            self.keep_cache();
+            self.command(Command::AddNode(AddMode::StopSilently));
+            self.tell_failure("cancelled", "cancelled; the announced devices will not be let in");
+        }
+    }
+
+    /// Tells of announced devices that have not come yet, after a start.
+    pub(super) fn tell_expected(&mut self) {
+        if !self.provisioned.is_empty() && self.joining.progress.state == InclusionState::Idle {
+            self.progress(InclusionState::Idle);
+        }
+    }
+
+    /// How many devices may join by themselves.
+    fn expected(&self) -> u16 {
+        u16::try_from(self.provisioned.len()).unwrap_or(u16::MAX)
     }
 
     pub(super) fn listen_for_smart_start(&mut self) {
@@ -241,12 +266,7 @@ impl Host {
 
     pub(super) fn cancel(&mut self) {
         match std::mem::take(&mut self.joining.state) {
-            State::Idle => {}
-            State::Expecting { dsk } => {
-                self.provisioned.retain(|entry| entry.dsk != *dsk.bytes());
-                self.keep_cache();
-                self.tell_failure("cancelled", "cancelled; the device will not be let in");
-            }
+            State::Idle => self.withdraw_announced(),
             State::Adding { node: None, .. } => {
                 self.command(Command::AddNode(AddMode::Stop));
                 self.command(Command::AddNode(AddMode::StopSilently));
@@ -310,6 +330,7 @@ impl Host {
                 let Some(id) = found else { return };
                 *node = Some(id);
                 self.nodes.insert(id, Node::new(id));
+                self.interviews.insert(id);
                 self.presence.remove(&id);
                 self.cipher.forget(id);
                 self.take_node_info(id, info);
@@ -480,7 +501,7 @@ impl Host {
     }
 
     pub(super) fn ping_answered(&mut self, node: NodeId, outcome: &Outcome) {
-        if *outcome == Outcome::NotDelivered {
+        if matches!(outcome, Outcome::NotDelivered | Outcome::Expired) {
             self.command(Command::RemoveFailedNode(node));
             return;
         }
@@ -542,7 +563,6 @@ impl Host {
                 self.listen_for_smart_start();
             }
             State::Idle
-            | State::Expecting { .. }
             | State::Adding { .. }
             | State::Securing(_)
             | State::Interviewing { .. }
@@ -554,7 +574,6 @@ impl Host {
     pub(super) fn joining_failed(&mut self, code: &str, detail: &str) {
         match std::mem::take(&mut self.joining.state) {
             State::Idle => {}
-            state @ State::Expecting { .. } => self.joining.state = state,
             State::Adding { node: Some(node), .. } => self.insecure(node, code, detail),
             State::Adding { node: None, .. } => self.tell_failure(code, detail),
             State::Securing(securing) => self.insecure(securing.node(), code, detail),
@@ -575,8 +594,10 @@ impl Host {
 
     /// Tells how far the inclusion is.
     pub(super) fn progress(&mut self, state: InclusionState) {
+        let expected = self.expected();
         let progress = &mut self.joining.progress;
         progress.state = state;
+        progress.expected = expected;
         progress.error = None;
         if state != InclusionState::Asking {
             progress.question = None;
@@ -595,6 +616,7 @@ impl Host {
         let progress = InclusionProgress {
             state: InclusionState::Failed,
             question: None,
+            expected: self.expected(),
             error: Some(InclusionError {
                 code: code.to_owned(),
                 detail: detail.to_owned(),
@@ -620,6 +642,7 @@ impl Host {
             device,
             security: None,
             error,
+            expected: 0,
         }));
     }
 }

@@ -24,6 +24,8 @@ const ANSWER_WAIT: Millis = Millis(3_000);
 const NODE_INFO_WAIT: Millis = Millis(6_000);
 /// How often a question is asked before it counts as unanswered.
 const ASKED_MAX: u8 = 2;
+/// How often a node is asked whether it has a key.
+const PROBED_MAX: u8 = 3;
 /// How often a sleeping node shall wake up when it has no interval of its own.
 const WAKE_UP_SECONDS: u32 = 4 * 3600;
 
@@ -34,16 +36,62 @@ impl Host {
             return;
         }
         self.expire_node_info();
-        for id in self.nodes.keys().copied().collect::<Vec<_>>() {
-            if self.joining.is_securing(id) || self.is_asking(id) || self.may_ask_at(id) > self.now {
+        self.choose_focus();
+        for id in self.interviews.iter().copied().collect::<Vec<_>>() {
+            let others_turn = self.joining.has_the_air() && !self.joining.is_about(id);
+            if others_turn
+                || self.joining.is_securing(id)
+                || self.is_asking(id)
+                || self.may_ask_at(id) > self.now
+            {
                 continue;
             }
-            let question = self.nodes.get(&id).and_then(next_question);
-            match question {
-                Some(question) => self.ask(id, question),
+            match self.nodes.get(&id).and_then(next_question) {
+                Some(question) if self.may_ask_now(id, question) => self.ask(id, question),
+                Some(_) => {}
                 None => self.nothing_to_ask(id),
             }
         }
+    }
+
+    /// A battery node is asked all its questions in a row, while its receiver is on: beams to two locks in turn cost
+    /// a second each. One that woke up by itself goes first, as it sleeps again soon.
+    fn choose_focus(&mut self) {
+        let wanting = |id: &NodeId| {
+            self.nodes
+                .get(id)
+                .is_some_and(|node| node.is_on_battery() && next_question(node).is_some())
+        };
+        let awake = |id: &NodeId| {
+            self.nodes.get(id).is_some_and(Node::sleeps)
+                && self
+                    .presence
+                    .get(id)
+                    .is_some_and(|presence| presence.awake_until.is_some())
+        };
+        let waits = |id: &NodeId| self.may_ask_at(*id) > self.now;
+        let woken = self
+            .interviews
+            .iter()
+            .copied()
+            .find(|id| awake(id) && wanting(id) && !waits(id));
+        let kept = self.focus.filter(|id| {
+            let asleep = self.nodes.get(id).is_some_and(Node::sleeps) && !awake(id);
+            self.interviews.contains(id) && wanting(id) && !waits(id) && !asleep
+        });
+        let next = || {
+            self.interviews
+                .iter()
+                .copied()
+                .find(|id| wanting(id) && !waits(id) && self.nodes.get(id).is_some_and(|node| !node.sleeps()))
+        };
+        self.focus = woken.or(kept).or_else(next);
+    }
+
+    fn may_ask_now(&self, id: NodeId, question: Question) -> bool {
+        let asks_the_dongle = question == Question::ProtocolInfo;
+        let on_battery = self.nodes.get(&id).is_some_and(Node::is_on_battery);
+        asks_the_dongle || !on_battery || self.focus == Some(id) || self.joining.is_about(id)
     }
 
     fn nothing_to_ask(&mut self, id: NodeId) {
@@ -61,7 +109,9 @@ impl Host {
         self.interview_ended(id);
         let busy = self.traffic.any(|job| job.node == id);
         let presence = self.presence.entry(id).or_default();
-        if sleeps && presence.woke && !busy {
+        if !sleeps || !presence.woke {
+            self.interviews.remove(&id);
+        } else if !busy {
             presence.woke = false;
             presence.awake_until = None;
             let frame = cc::Command::from(wake_up::Command::NoMoreInformation).emit();
@@ -319,7 +369,13 @@ impl Host {
     fn question_failed_with(&mut self, id: NodeId, question: Question) {
         let presence = self.presence.entry(id).or_default();
         presence.asked = presence.asked.saturating_add(1);
-        if presence.asked >= ASKED_MAX || matches!(question, Question::HasKey(_)) {
+        // A lost answer must not make a secure lock an insecure one.
+        let most = if matches!(question, Question::HasKey(_)) {
+            PROBED_MAX
+        } else {
+            ASKED_MAX
+        };
+        if presence.asked >= most {
             self.give_up(id, question);
         }
     }
@@ -453,6 +509,18 @@ fn learn_into(node: &mut Node, command: &cc::Command, own: u16) {
         cc::Command::DoorLock(door_lock::Command::OperationReport(_)) => node.bolt_read = true,
         cc::Command::Notification(notification::Command::SupportedReport(report)) => {
             node.notifications = Some(report.types.iter().copied().collect());
+        }
+        cc::Command::Notification(notification::Command::Report(notification::Report {
+            notification: Some(said),
+            ..
+        })) if node.notifications.is_none()
+            && said.event != 0
+            && matches!(
+                said.notification_type,
+                notification::kind::SMOKE | notification::kind::CO | notification::kind::HEAT
+            ) =>
+        {
+            node.warned_of.insert(said.notification_type);
         }
         cc::Command::UserCode(user_code::Command::UsersNumberReport(report)) => {
             node.pin_slots = Some(report.count());

@@ -24,7 +24,7 @@ mod sending;
 mod startup;
 mod traffic;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hubd_model::{
     CommandId, DeviceAddress, DeviceDescription, LinkState, Millis, MonoTime, Now, Order, Report, WallTime,
@@ -126,6 +126,10 @@ pub struct Host {
     on_air: Option<OnAir>,
     nodes: BTreeMap<NodeId, Node>,
     presence: BTreeMap<NodeId, Presence>,
+    /// The nodes that still have to be asked something, or told that they may sleep.
+    interviews: BTreeSet<NodeId>,
+    /// The battery node whose interview goes on; its receiver stays on while it is spoken to, so others wait.
+    focus: Option<NodeId>,
     provisioned: Vec<Provisioned>,
     traffic: Traffic,
     cipher: Cipher,
@@ -158,8 +162,14 @@ impl Host {
             identity: None,
             control: VecDeque::new(),
             on_air: None,
-            nodes: kept.nodes.into_iter().map(|node| (node.id, node)).collect(),
+            nodes: kept
+                .nodes
+                .into_iter()
+                .map(|node| (node.id, node.asked_anew_for_keys()))
+                .collect(),
             presence: BTreeMap::new(),
+            interviews: BTreeSet::new(),
+            focus: None,
             provisioned: kept.provisioned,
             traffic: Traffic::default(),
             cipher: Cipher::new(keys, rng),
@@ -207,7 +217,7 @@ impl Host {
     pub fn next_deadline(&self) -> Option<MonoTime> {
         let presence = self.presence.iter().filter_map(|(node, presence)| {
             // Only a node that still has to be learned is tried by itself.
-            let wanted = presence.retry_at.filter(|_| self.wants_interview(*node));
+            let wanted = presence.retry_at.filter(|_| self.interviews.contains(node));
             [wanted, presence.awake_until, presence.node_info_until]
                 .into_iter()
                 .flatten()
@@ -231,7 +241,7 @@ impl Host {
 
     /// Whether the dongle works and every node is known as far as it answers.
     pub fn is_settled(&self) -> bool {
-        matches!(self.phase, Phase::Ready) && !self.nodes.keys().any(|node| self.wants_interview(*node))
+        matches!(self.phase, Phase::Ready) && self.interviews.is_empty()
     }
 
     fn ordered(&mut self, order: Order) {
@@ -339,6 +349,8 @@ impl Host {
         let address = self.address(id);
         self.nodes.remove(&id);
         self.presence.remove(&id);
+        self.interviews.remove(&id);
+        self.focus = self.focus.filter(|focus| *focus != id);
         self.cipher.forget(id);
         for job in self.traffic.ids(|job| job.node == id) {
             self.drop_job(job);

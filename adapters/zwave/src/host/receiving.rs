@@ -98,7 +98,7 @@ impl Host {
                 self.supervised(node, &get, under, depth);
             }
             cc::Command::Supervision(supervision::Command::Report(report)) => {
-                self.supervision_report(node, report);
+                self.supervision_report(node, report, under);
             }
             other => self.take(node, other, bytes, under),
         }
@@ -180,7 +180,15 @@ impl Host {
         self.push_reply(node, frame, under.answered_under());
     }
 
-    fn supervision_report(&mut self, node: NodeId, report: supervision::Report) {
+    fn supervision_report(&mut self, node: NodeId, report: supervision::Report, under: Under) {
+        if !self.is_trusted(node, class::SUPERVISION, under) {
+            tracing::warn!(
+                node = node.0,
+                ?under,
+                "a supervision report below the node's security was not believed"
+            );
+            return;
+        }
         let session = report.session;
         let Some(id) = self
             .traffic
@@ -208,15 +216,23 @@ impl Host {
         self.finish(id, &Outcome::Supervised(report));
     }
 
-    /// Whether a command of this class, come under this key, is to be believed.
+    /// Whether a command of this class, come under this key, is to be believed. While it is not known which keys a
+    /// node has, a node that may have some is not believed without one.
     fn is_trusted(&self, node: NodeId, class: u8, under: Under) -> bool {
-        let Some(granted) = self.nodes.get(&node).map(|node| node.granted) else {
+        let Some(node) = self.nodes.get(&node) else {
             return false;
         };
-        match (granted.and_then(crate::security::ClassSet::highest), under) {
-            (None, _) => true,
-            (Some(highest), Under::Class(under)) => highest == under,
-            (Some(_), Under::Plain) => OPEN_CLASSES.contains(&class),
+        let may_have_keys = node.plain_classes.is_none()
+            || node.supports_plainly(class::SECURITY_2)
+            || node.supports_plainly(class::SECURITY);
+        match (node.granted, under) {
+            (Some(granted), under) => match (granted.highest(), under) {
+                (None, _) => true,
+                (Some(highest), Under::Class(under)) => highest == under,
+                (Some(_), Under::Plain) => OPEN_CLASSES.contains(&class),
+            },
+            (None, Under::Class(_)) => true,
+            (None, Under::Plain) => !may_have_keys || OPEN_CLASSES.contains(&class),
         }
     }
 
@@ -229,6 +245,7 @@ impl Host {
                 ?under,
                 "a command below the node's security was not believed"
             );
+            self.warn_of_unproven_alarm(node, &command, bytes, under);
             return;
         }
         self.learn(node, &command);
@@ -242,6 +259,19 @@ impl Host {
             self.finish(id, &Outcome::Answered(command));
         } else {
             self.asked_by_node(node, &command, under);
+        }
+    }
+
+    /// Smoke is told also when it cannot be proven while nobody knows yet whether the detector has keys: as not
+    /// authenticated, which opens no door.
+    fn warn_of_unproven_alarm(&mut self, id: NodeId, command: &cc::Command, bytes: &[u8], under: Under) {
+        let unknown = self.nodes.get(&id).is_some_and(|node| node.granted.is_none());
+        let warns = crate::signal::signals(command, Traits::Alarm)
+            .iter()
+            .any(|signal| matches!(signal, Signal::Alarm(_)));
+        if unknown && warns {
+            self.learn(id, command);
+            self.report_signals(id, command, bytes, under);
         }
     }
 
@@ -307,6 +337,7 @@ impl Host {
         match command {
             cc::Command::WakeUp(wake_up::Command::Notification) => {
                 self.presence.entry(node).or_default().woke = true;
+                self.interviews.insert(node);
             }
             cc::Command::DeviceResetLocally(_) => self.forget_node(node, RemovalCause::ResetLocally),
             cc::Command::Time(asked @ (time::Command::TimeGet | time::Command::DateGet)) => {

@@ -19,6 +19,8 @@ const RETRY_PAUSE: Millis = Millis(400);
 const REFUSED_PAUSE: Millis = Millis(60);
 /// How often a busy dongle may refuse one frame.
 const REFUSALS_MAX: u8 = 50;
+/// From when on a transmission counts as slow.
+const SLOW: Millis = Millis(200);
 /// How often a node may lose the key stream under one frame.
 const RESYNCS_MAX: u8 = 4;
 /// How long a sleeping node listens after it spoke.
@@ -38,6 +40,8 @@ const RETRY_AFTER: [Millis; 4] = [
 pub(super) struct OnAir {
     job: JobId,
     part: Part,
+    /// It was told to make way: that it is not delivered says nothing of the node.
+    gives_way: bool,
 }
 
 /// How a job ended.
@@ -62,7 +66,11 @@ pub(super) enum Outcome {
 impl Host {
     /// Starts the next thing on the dongle, if it is free. Says whether something was started.
     pub(super) fn pump(&mut self) -> bool {
-        if self.phase == Phase::Closed || !self.dongle.is_idle() {
+        if self.phase == Phase::Closed {
+            return false;
+        }
+        if !self.dongle.is_idle() {
+            self.make_way();
             return false;
         }
         let ready = self.phase == Phase::Ready;
@@ -77,6 +85,9 @@ impl Host {
             self.on_air = None;
             return self.dongle.start(self.now, command).is_ok();
         }
+        if ready && let Some(job) = self.next_job(Lane::Inclusion, Lane::Inclusion) {
+            return self.transmit(job);
+        }
         // A dongle that asks a node what it is refuses to send until the node answered.
         let asking = self
             .presence
@@ -84,11 +95,37 @@ impl Host {
             .any(|presence| presence.node_info_until.is_some());
         if ready
             && !asking
-            && let Some(job) = self.next_job(Lane::Inclusion, Lane::Interview)
+            && let Some(job) = self.next_job(Lane::Interview, Lane::Interview)
         {
             return self.transmit(job);
         }
         false
+    }
+
+    /// Takes the air away from a frame that nobody waits for when somebody does: a beam to a battery lock takes a
+    /// second, a search for a route tens of them.
+    fn make_way(&mut self) {
+        let Some(on_air) = self.on_air.filter(|on_air| !on_air.gives_way) else {
+            return;
+        };
+        let Some(job) = self.traffic.get(on_air.job) else {
+            return;
+        };
+        let slow = self
+            .nodes
+            .get(&job.node)
+            .is_some_and(crate::node::Node::is_on_battery)
+            || job.sent_at + SLOW <= self.now;
+        if job.lane == Lane::Interview
+            && slow
+            && self.next_job(Lane::LifeSafety, Lane::Person).is_some()
+            && self.dongle.abort_transmission(self.now)
+        {
+            self.on_air = Some(OnAir {
+                gives_way: true,
+                ..on_air
+            });
+        }
     }
 
     fn next_job(&self, first: Lane, last: Lane) -> Option<JobId> {
@@ -172,7 +209,11 @@ impl Host {
                 job.attempts_left = job.attempts_left.saturating_sub(1);
             }
         }
-        self.on_air = Some(OnAir { job: id, part });
+        self.on_air = Some(OnAir {
+            job: id,
+            part,
+            gives_way: false,
+        });
         self.dongle
             .start(
                 now,
@@ -190,6 +231,7 @@ impl Host {
         let Some(OnAir {
             job,
             part: Part::Frame,
+            ..
         }) = self.on_air
         else {
             return;
@@ -254,7 +296,12 @@ impl Host {
             self.troubles = 0;
             self.heard(node);
         }
-        let Some(OnAir { job: id, part }) = on_air else {
+        let Some(OnAir {
+            job: id,
+            part,
+            gives_way,
+        }) = on_air
+        else {
             return;
         };
         // A node may have answered before the dongle reported the delivery: then the job is gone.
@@ -270,6 +317,13 @@ impl Host {
             job.state = JobState::Queued {
                 not_before: self.now + REFUSED_PAUSE,
             };
+            return;
+        }
+        if status != TransmitStatus::Ok && gives_way {
+            if part == Part::Frame {
+                job.attempts_left = job.attempts_left.saturating_add(1);
+            }
+            job.state = JobState::Queued { not_before: self.now };
             return;
         }
         if status != TransmitStatus::Ok {
@@ -507,13 +561,6 @@ impl Host {
             .get(&id)
             .and_then(|presence| presence.retry_at)
             .unwrap_or_default()
-    }
-
-    /// Whether the interview still wants something of this node.
-    pub(super) fn wants_interview(&self, id: NodeId) -> bool {
-        self.nodes
-            .get(&id)
-            .is_some_and(|node| crate::interview::next_question(node).is_some())
     }
 
     /// Whether a question to this node is on its way.

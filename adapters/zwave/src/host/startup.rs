@@ -213,10 +213,12 @@ impl Host {
         for presence in self.presence.values_mut() {
             presence.announced = None;
         }
+        self.interviews = self.nodes.keys().copied().collect();
         for node in self.nodes.keys().copied().collect::<Vec<_>>() {
             self.announce(node, false);
         }
         self.listen_for_smart_start();
+        self.tell_expected();
     }
 
     /// The dongle does not do its work: start again from the port.

@@ -247,12 +247,20 @@ impl Traffic {
             .iter()
             .filter(|job| matches!(job.state, JobState::Queued { not_before } if not_before <= now))
             .filter(|job| lanes.contains(&job.lane))
-            .filter(|job| job.lane == Lane::Reply || (reachable(job.node) && !busy(job.node)))
+            .filter(|job| {
+                job.lane == Lane::Reply
+                    || ((reachable(job.node) || job.purpose == Purpose::Ping) && !busy(job.node))
+            })
             .min_by_key(|job| (job.lane, job.id))
             .map(|job| job.id)
     }
 
     /// A job by its id.
+    pub(crate) fn get(&self, id: JobId) -> Option<&Job> {
+        self.jobs.iter().find(|job| job.id == id)
+    }
+
+    /// A job by its id, to be changed.
     pub(crate) fn get_mut(&mut self, id: JobId) -> Option<&mut Job> {
         self.jobs.iter_mut().find(|job| job.id == id)
     }
@@ -345,7 +353,7 @@ mod tests {
             purpose: if lane == Lane::Reply {
                 Purpose::Reply
             } else {
-                Purpose::Ping
+                Purpose::Refresh
             },
             expires: None,
             answer_wait: Millis(1000),

@@ -1,0 +1,466 @@
+//! A simulated lock: bolt with a motor, keypad, thumb-turn, door sensor, log.
+//!
+//! Spec: CC:0062 (Door Lock v2, v4), CC:004C (Door Lock Logging), CC:0071 (Notification v8), CC:0080 (Battery).
+
+use std::collections::VecDeque;
+
+use hubd_model::{Millis, MonoTime, Source};
+
+use super::codes::{CodeChange, Codes};
+use super::common::{notification, notification_support};
+use super::{Act, Answer, Ctx, Timer, Truth};
+
+/// How a lock names the code's slot in its keypad notifications; locks differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeypadEvent {
+    /// The slot alone, in one byte.
+    SlotOnly,
+    /// A User Code Report in the notification, without the digits.
+    UserCodeReport,
+}
+
+/// What kind of lock it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockConfig {
+    /// Door Lock command class version: 2 or 4.
+    pub door_lock_version: u8,
+    /// User Code command class version: 1 or 2.
+    pub user_code_version: u8,
+    /// How many codes it keeps.
+    pub slots: u16,
+    /// Codes that it has already.
+    pub codes: Vec<(u16, String)>,
+    /// How long the bolt takes from end to end.
+    pub travel: Millis,
+    /// After what time it locks itself.
+    pub auto_relock: Option<Millis>,
+    /// Whether it knows whether the door is open.
+    pub door_sensor: bool,
+    /// How it names the slot in keypad notifications.
+    pub keypad: KeypadEvent,
+    /// The bolt at the beginning.
+    pub locked: bool,
+    /// The battery at the beginning, in percent.
+    pub battery: u8,
+}
+
+impl Default for LockConfig {
+    fn default() -> Self {
+        Self {
+            door_lock_version: 4,
+            user_code_version: 2,
+            slots: 20,
+            codes: Vec::new(),
+            travel: Millis(900),
+            auto_relock: None,
+            door_sensor: true,
+            keypad: KeypadEvent::SlotOnly,
+            locked: true,
+            battery: 87,
+        }
+    }
+}
+
+const SECURED: u8 = 0xff;
+const UNSECURED: u8 = 0x00;
+const UNKNOWN: u8 = 0xfe;
+/// How many wrong codes shut the keypad.
+const WRONG_CODES_MAX: u32 = 5;
+/// How long it stays shut.
+const KEYPAD_SHUT: Millis = Millis::from_secs(60);
+/// How many records the log keeps.
+const LOG_MAX: usize = 20;
+
+#[derive(Debug, Clone)]
+struct Movement {
+    to_locked: bool,
+    by: Source,
+    slot: Option<u16>,
+    ends: MonoTime,
+}
+
+#[derive(Debug, Clone)]
+struct LogRecord {
+    at: MonoTime,
+    event: u8,
+    user: u8,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Lock {
+    config: LockConfig,
+    codes: Codes,
+    mode: u8,
+    moving: Option<Movement>,
+    blocked: bool,
+    door_open: bool,
+    battery: u8,
+    wrong_codes: u32,
+    keypad_shut: bool,
+    relock: u32,
+    log: VecDeque<LogRecord>,
+    /// The door lock configuration as it was set, for reading back.
+    settings: Vec<u8>,
+    /// The end of a movement that the radio asked for.
+    pub(crate) ended: Option<bool>,
+}
+
+impl Lock {
+    pub(crate) fn new(config: LockConfig) -> Self {
+        let mut codes = Codes::new(config.user_code_version, config.slots);
+        for (slot, digits) in &config.codes {
+            codes.keep(*slot, digits);
+        }
+        Self {
+            codes,
+            mode: if config.locked { SECURED } else { UNSECURED },
+            moving: None,
+            blocked: false,
+            door_open: false,
+            battery: config.battery,
+            wrong_codes: 0,
+            keypad_shut: false,
+            relock: 0,
+            log: VecDeque::new(),
+            settings: vec![1, 0x11, 0xfe, 0xfe, 0, 0, 0, 0, 0],
+            ended: None,
+            config,
+        }
+    }
+
+    pub(crate) fn is_locked(&self) -> Option<bool> {
+        match self.mode {
+            SECURED => Some(true),
+            UNSECURED => Some(false),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn codes(&self) -> impl Iterator<Item = (u16, String)> {
+        let text = |digits: &[u8]| String::from_utf8_lossy(digits).into_owned();
+        self.codes
+            .all()
+            .iter()
+            .map(move |(slot, code)| (*slot, text(&code.digits)))
+    }
+
+    pub(crate) fn versions(&self) -> Vec<(u8, u8)> {
+        let version = if self.config.door_lock_version >= 4 { 4 } else { 2 };
+        vec![
+            (0x62, version),
+            (0x63, self.config.user_code_version),
+            (0x4c, 1),
+            (0x71, 8),
+            (0x80, 1),
+        ]
+    }
+
+    fn events(&self) -> Vec<(u8, Vec<u8>)> {
+        let mut access = vec![1, 2, 3, 4, 5, 6, 9, 0x0b, 0x0c, 0x0d, 0x0e, 0x10];
+        if self.config.door_sensor {
+            access.extend_from_slice(&[0x16, 0x17]);
+        }
+        vec![(6, access), (7, vec![3, 4]), (8, vec![0x0a, 0x0b])]
+    }
+
+    pub(crate) fn handle(&mut self, ctx: &mut Ctx<'_>, command: &[u8]) -> Answer {
+        match *command {
+            [0x62, 0x01, mode] => self.operation_set(ctx, mode),
+            [0x62, 0x02] => Answer::Report(self.operation_report(ctx.now)),
+            [0x62, 0x04, ref settings @ ..] if settings.len() >= 4 => {
+                self.configure(settings);
+                Answer::Done
+            }
+            [0x62, 0x05] => {
+                let length = if self.config.door_lock_version >= 4 { 9 } else { 4 };
+                let mut report = vec![0x62, 0x06];
+                report.extend(self.settings.iter().take(length));
+                Answer::Report(report)
+            }
+            [0x62, 0x07] if self.config.door_lock_version >= 3 => {
+                let components = 0x06 | u8::from(self.config.door_sensor);
+                // Operation types constant and timed; unsecured and secured; one handle each side; auto-relock.
+                Answer::Report(vec![
+                    0x62, 0x08, 1, 0x06, 2, UNSECURED, SECURED, 0x11, components, 0x08,
+                ])
+            }
+            [0x63, ..] => {
+                let (answer, change) = self.codes.handle(command);
+                Self::tell_change(ctx, change);
+                answer
+            }
+            [0x4c, 0x01] => Answer::Report(vec![0x4c, 0x02, u8::try_from(LOG_MAX).unwrap_or(0)]),
+            [0x4c, 0x03, number] => Answer::Report(self.log_report(number)),
+            [0x71, 0x04, ..] => Answer::Report(self.notification_state(command)),
+            [0x71, ..] => notification_support(command, &self.events()),
+            [0x80, 0x02] => Answer::Report(vec![0x80, 0x03, self.battery]),
+            _ => Answer::Unknown,
+        }
+    }
+
+    fn configure(&mut self, settings: &[u8]) {
+        for (old, new) in self.settings.iter_mut().zip(settings) {
+            *old = *new;
+        }
+        if let [_, _, _, _, high, low, ..] = *settings {
+            let seconds = u16::from_be_bytes([high, low]);
+            self.config.auto_relock = (seconds > 0).then(|| Millis::from_secs(u64::from(seconds)));
+        }
+    }
+
+    fn operation_set(&mut self, ctx: &mut Ctx<'_>, mode: u8) -> Answer {
+        let to_locked = match mode {
+            SECURED => true,
+            UNSECURED => false,
+            _ => return Answer::Fail,
+        };
+        self.start(ctx, to_locked, Source::Remote, None);
+        Answer::Working(self.config.travel)
+    }
+
+    fn start(&mut self, ctx: &mut Ctx<'_>, to_locked: bool, by: Source, slot: Option<u16>) {
+        self.relock += 1;
+        let ends = ctx.now + self.config.travel;
+        self.moving = Some(Movement {
+            to_locked,
+            by,
+            slot,
+            ends,
+        });
+        ctx.later(self.config.travel, Timer::BoltEnds);
+    }
+
+    /// Puts the present state into an operation report that was made earlier; leaves other commands alone.
+    pub(crate) fn refresh_report(&self, now: MonoTime, command: &mut Vec<u8>) {
+        if command.starts_with(&[0x62, 0x03]) {
+            *command = self.operation_report(now);
+        }
+    }
+
+    fn operation_report(&self, now: MonoTime) -> Vec<u8> {
+        let unlocked = self.mode == UNSECURED;
+        let handles = if unlocked { 0x11 } else { 0x01 };
+        let condition =
+            u8::from(!self.door_open) | (u8::from(unlocked) << 1) | (u8::from(!self.door_open) << 2);
+        let mut report = vec![0x62, 0x03, self.mode, handles, condition, 0xfe, 0xfe];
+        if self.config.door_lock_version >= 3 {
+            let (target, left) = match &self.moving {
+                Some(moving) => {
+                    let seconds = moving.ends.since(now).0.div_ceil(1000);
+                    let target = if moving.to_locked { SECURED } else { UNSECURED };
+                    (target, u8::try_from(seconds.min(0x7f)).unwrap_or(0x7f))
+                }
+                None => (self.mode, 0),
+            };
+            report.extend_from_slice(&[target, left]);
+        }
+        report
+    }
+
+    pub(crate) fn timer(&mut self, ctx: &mut Ctx<'_>, timer: &Timer) {
+        match timer {
+            Timer::BoltEnds => self.bolt_ends(ctx),
+            Timer::AutoRelock(count)
+                if *count == self.relock && self.mode == UNSECURED && !self.door_open =>
+            {
+                self.start(ctx, true, Source::Auto, None);
+            }
+            Timer::KeypadBack => {
+                self.keypad_shut = false;
+                self.wrong_codes = 0;
+            }
+            Timer::AutoRelock(_) | Timer::WakeUp | Timer::Sleep(_) | Timer::Unconfirmed(_) => {}
+        }
+    }
+
+    fn bolt_ends(&mut self, ctx: &mut Ctx<'_>) {
+        // An order that turned the bolt round in mid-movement left an older timer behind.
+        let Some(moving) = self.moving.take_if(|moving| moving.ends <= ctx.now) else {
+            return;
+        };
+        if self.blocked && moving.to_locked {
+            self.mode = UNKNOWN;
+            if moving.by == Source::Remote {
+                self.ended = Some(false);
+            }
+            ctx.truth(Truth::Jammed);
+            ctx.report(self.operation_report(ctx.now));
+            ctx.report(notification(6, 0x0b, &[]));
+            return;
+        }
+        if moving.by == Source::Remote {
+            self.ended = Some(true);
+        }
+        self.arrived(ctx, moving.to_locked, moving.by, moving.slot);
+    }
+
+    fn arrived(&mut self, ctx: &mut Ctx<'_>, locked: bool, by: Source, slot: Option<u16>) {
+        self.mode = if locked { SECURED } else { UNSECURED };
+        self.moving = None;
+        ctx.truth(Truth::Bolt { locked, by, slot });
+        let user = slot.and_then(|slot| u8::try_from(slot).ok()).unwrap_or(0);
+        // Notification events and log record types, locked first.
+        let (events, records) = match by {
+            Source::Keypad => ((5, 6), if user == 0 { (3, 4) } else { (1, 2) }),
+            Source::Remote => ((3, 4), (0x0e, 0x0f)),
+            Source::Auto => ((9, 2), (0x0a, 0x0b)),
+            Source::Manual | Source::Rfid | Source::Fingerprint | Source::Schedule | Source::Unknown => {
+                ((1, 2), (8, 9))
+            }
+        };
+        let choose = |(if_locked, if_unlocked)| if locked { if_locked } else { if_unlocked };
+        self.record(ctx.now, choose(records), user);
+        let parameters = match (by, self.config.keypad) {
+            (Source::Keypad, KeypadEvent::SlotOnly) => vec![user],
+            (Source::Keypad, KeypadEvent::UserCodeReport) => vec![0x63, 0x03, user, 1],
+            _ => Vec::new(),
+        };
+        ctx.report(notification(6, choose(events), &parameters));
+        ctx.report(self.operation_report(ctx.now));
+        if !locked && let Some(after) = self.config.auto_relock {
+            self.relock += 1;
+            ctx.later(after, Timer::AutoRelock(self.relock));
+        }
+    }
+
+    pub(crate) fn act(&mut self, ctx: &mut Ctx<'_>, act: &Act) {
+        match act {
+            Act::TypeCode(code) => self.type_code(ctx, code),
+            Act::PressLock => self.start(ctx, true, Source::Keypad, None),
+            Act::Turn { locked } => self.arrived(ctx, *locked, Source::Manual, None),
+            Act::Door { open } if *open != self.door_open => {
+                self.door_open = *open;
+                ctx.truth(Truth::Door { open: *open });
+                if self.config.door_sensor {
+                    ctx.report(notification(6, if *open { 0x16 } else { 0x17 }, &[]));
+                }
+                if !open
+                    && self.mode == UNSECURED
+                    && let Some(after) = self.config.auto_relock
+                {
+                    self.relock += 1;
+                    ctx.later(after, Timer::AutoRelock(self.relock));
+                }
+            }
+            Act::Block(blocked) => self.blocked = *blocked,
+            Act::Battery(percent) => {
+                self.battery = (*percent).min(100);
+                ctx.report(vec![0x80, 0x03, self.battery]);
+                if self.battery <= 10 {
+                    ctx.report(notification(8, 0x0a, &[]));
+                }
+            }
+            Act::Tamper(open) => {
+                ctx.report(if *open {
+                    notification(7, 3, &[])
+                } else {
+                    notification(7, 0, &[3])
+                });
+            }
+            Act::FactoryReset => self.codes = Codes::new(self.config.user_code_version, self.config.slots),
+            Act::Door { .. }
+            | Act::Hazard { .. }
+            | Act::TestButton(_)
+            | Act::Silence(_)
+            | Act::EndOfLife(_)
+            | Act::Maintenance(_)
+            | Act::Wake
+            | Act::LearnButton
+            | Act::SmartStart(_)
+            | Act::PowerCut
+            | Act::PowerBack
+            | Act::Unreachable(_)
+            | Act::LoseSpan => {}
+        }
+    }
+
+    fn type_code(&mut self, ctx: &mut Ctx<'_>, code: &str) {
+        if self.keypad_shut {
+            return;
+        }
+        if let Some(slot) = self.codes.slot_of(code) {
+            self.wrong_codes = 0;
+            self.start(ctx, false, Source::Keypad, Some(slot));
+            return;
+        }
+        self.wrong_codes += 1;
+        self.record(ctx.now, 7, 0);
+        ctx.truth(Truth::Denied);
+        ctx.report(notification(7, 4, &[]));
+        if self.wrong_codes >= WRONG_CODES_MAX {
+            self.keypad_shut = true;
+            ctx.later(KEYPAD_SHUT, Timer::KeypadBack);
+            ctx.truth(Truth::LockedOut);
+            ctx.report(notification(6, 0x10, &[]));
+        }
+    }
+
+    fn tell_change(ctx: &mut Ctx<'_>, change: Option<CodeChange>) {
+        let Some(change) = change else { return };
+        let byte = |slot: u16| u8::try_from(slot).unwrap_or(u8::MAX);
+        match change {
+            CodeChange::Set(slot) => {
+                ctx.truth(Truth::CodeChanged { slot, set: true });
+                ctx.report(notification(6, 0x0e, &[byte(slot)]));
+            }
+            CodeChange::Deleted(slot) => {
+                ctx.truth(Truth::CodeChanged { slot, set: false });
+                ctx.report(notification(6, 0x0d, &[byte(slot)]));
+            }
+            CodeChange::AllDeleted => {
+                ctx.truth(Truth::CodeChanged { slot: 0, set: false });
+                ctx.report(notification(6, 0x0c, &[]));
+            }
+        }
+    }
+
+    fn notification_state(&self, command: &[u8]) -> Vec<u8> {
+        let kind = command.get(3).copied().unwrap_or(0);
+        let jammed = kind == 6 && self.mode == UNKNOWN;
+        notification(kind, if jammed { 0x0b } else { 0 }, &[])
+    }
+
+    fn record(&mut self, at: MonoTime, event: u8, user: u8) {
+        if self.log.len() >= LOG_MAX {
+            self.log.pop_back();
+        }
+        self.log.push_front(LogRecord { at, event, user });
+    }
+
+    /// Record 1 is the newest, 0 asks for the newest. The lock's clock starts on 2026-01-01.
+    fn log_report(&self, number: u8) -> Vec<u8> {
+        let number = number.max(1);
+        let Some(record) = self.log.get(usize::from(number - 1)) else {
+            return vec![0x4c, 0x04, number, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        };
+        let seconds = record.at.as_micros() / 1_000_000;
+        let part = |value: u64| u8::try_from(value).unwrap_or(0);
+        let day = part((seconds / 86_400) % 28 + 1);
+        let hour = part((seconds / 3600) % 24);
+        let (minute, second) = (part((seconds / 60) % 60), part(seconds % 60));
+        vec![
+            0x4c,
+            0x04,
+            number,
+            0x07,
+            0xea,
+            1,
+            day,
+            (1 << 5) | hour,
+            minute,
+            second,
+            record.event,
+            record.user,
+            0,
+        ]
+    }
+
+    /// Its power fails: the motor stops where it is.
+    pub(crate) fn power_cut(&mut self) {
+        if self.moving.take().is_some() {
+            self.mode = UNKNOWN;
+        }
+        self.keypad_shut = false;
+        self.wrong_codes = 0;
+    }
+}
