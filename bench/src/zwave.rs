@@ -53,6 +53,8 @@ pub(crate) fn run(samples: usize, rounds: usize) -> Result<()> {
         .context("the peer's first start")?
         .stop()?;
     start_hub(&mut hub).context("the hub's first start")?;
+    // What they learnt is written down a moment later.
+    mock.call("silence", json!({"ms": 3000}))?;
     hub.stop()?;
 
     let (mut theirs, mut ours, mut floor) = (Figures::default(), Figures::default(), Figures::default());
@@ -90,7 +92,8 @@ fn measure_hub(mock: &mut Mock, hub: &mut Hub, samples: usize, figures: &mut Fig
     let client = hub.client();
     let mut connection = client.connect()?;
     for node in [S2_LOCK, S0_LOCK] {
-        let lock = lock_of_node(mock, &client, node)?;
+        let lock = lock_of_node(mock, &client, node)
+            .with_context(|| format!("the hub said:\n{}", hub.said().join("\n")))?;
         for sample in 0..samples {
             mock.call("stamps", json!({"clear": true}))?;
             let op = if sample % 2 == 0 { "unlock" } else { "lock" };

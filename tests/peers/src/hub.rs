@@ -57,14 +57,15 @@ fn build() -> Result<PathBuf> {
     if !status.success() {
         bail!("`cargo build -p hubd` failed");
     }
-    // A test runs from <target>/debug/deps.
+    // A test runs from <target>/debug/deps, a program from <target>/debug.
     let exe = std::env::current_exe()?;
-    let path = exe.ancestors().nth(2).context("no build folder")?.join("hubd");
-    if path.exists() {
-        Ok(path)
-    } else {
-        bail!("{} is not there after the build", path.display())
-    }
+    let found = exe
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("hubd"))
+        .find(|path| path.is_file());
+    found.with_context(|| format!("there is no hubd near {} after the build", exe.display()))
 }
 
 /// A free port of this moment.
