@@ -37,13 +37,13 @@ const LAST_ENTRIES_MAX: Duration = Duration::from_secs(5);
 
 /// Where records go.
 pub trait Records {
-    /// Takes a job; never waits.
-    fn submit(&self, job: StoreJob);
+    /// Takes jobs, in their order; never waits.
+    fn submit(&self, jobs: Vec<StoreJob>);
 }
 
 impl Records for Store {
-    fn submit(&self, job: StoreJob) {
-        Self::submit(self, job);
+    fn submit(&self, jobs: Vec<StoreJob>) {
+        self.submit_all(jobs);
     }
 }
 
@@ -167,6 +167,8 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
     /// One mutation, and everything that it leads to.
     fn give(&mut self, input: Input, mut reply: Option<oneshot::Sender<Result<Answer, Refusal>>>) {
         let mut inputs = VecDeque::from([input]);
+        // Given to the store together, so that its thread wakes once and commits once.
+        let mut records = Vec::new();
         // An order that is lost ends its command, so this ends too.
         while let Some(input) = inputs.pop_front() {
             self.engine.handle((self.clock)(), input);
@@ -175,10 +177,10 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
                     Output::Order { radio, order } => inputs.extend(self.order(radio, order)),
                     Output::Journal(entry) => {
                         self.last_entry = entry.seq;
-                        self.store.submit(StoreJob::Journal(entry));
+                        records.push(StoreJob::Journal(entry));
                     }
-                    Output::Save(record) => self.store.submit(StoreJob::Save(record)),
-                    Output::Forget(key) => self.store.submit(StoreJob::Forget(key)),
+                    Output::Save(record) => records.push(StoreJob::Save(record)),
+                    Output::Forget(key) => records.push(StoreJob::Forget(key)),
                     Output::Command(command) => self.hub.publish_command(command),
                     Output::Answer { answer, .. } => {
                         if let Some(reply) = reply.take() {
@@ -188,6 +190,9 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
                     }
                 }
             }
+        }
+        if !records.is_empty() {
+            self.store.submit(records);
         }
     }
 
@@ -224,7 +229,8 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
             }
             FromRadio::KeepCache(bytes) => {
                 radio.keep_cache(bytes.clone());
-                self.store.submit(StoreJob::KeepCache { radio: name, bytes });
+                self.store
+                    .submit(vec![StoreJob::KeepCache { radio: name, bytes }]);
             }
         }
     }

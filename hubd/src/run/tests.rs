@@ -30,8 +30,9 @@ struct Fake {
 }
 
 impl Records for Fake {
-    fn submit(&self, job: StoreJob) {
-        if let StoreJob::Journal(entry) = job {
+    fn submit(&self, jobs: Vec<StoreJob>) {
+        for job in jobs {
+            let StoreJob::Journal(entry) = job else { continue };
             let seq = entry.seq;
             self.journal
                 .lock()

@@ -96,18 +96,22 @@ impl Inbox {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues an entry; hands it back when the queue is full or closed.
+    /// Wakes the writer for what was queued.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Queues an entry, without waking the writer; hands it back when the queue is full or closed.
     pub(crate) fn entry(&self, entry: Entry) -> Option<Entry> {
         let mut waiting = self.waiting();
         if waiting.closing || waiting.entries.len() >= ENTRIES_MAX {
             return Some(entry);
         }
         waiting.entries.push_back(entry);
-        self.wake.notify_one();
         None
     }
 
-    /// Queues a row; false when the queue is full or closed.
+    /// Queues a row, without waking the writer; false when the queue is full or closed.
     pub(crate) fn row(&self, key: RowKey, change: RowChange) -> bool {
         let mut waiting = self.waiting();
         let full = waiting.rows.len() >= ROWS_MAX && !waiting.rows.contains_key(&key);
@@ -115,7 +119,6 @@ impl Inbox {
             return false;
         }
         waiting.rows.insert(key, change);
-        self.wake.notify_one();
         true
     }
 

@@ -247,6 +247,19 @@ impl Store {
 
     /// Takes a job; never waits. What does not fit is shown live and recorded as lost later.
     pub fn submit(&self, job: StoreJob) {
+        self.submit_all([job]);
+    }
+
+    /// Takes jobs that belong together, in their order; never waits. What does not fit is shown live and recorded as
+    /// lost later.
+    pub fn submit_all(&self, jobs: impl IntoIterator<Item = StoreJob>) {
+        for job in jobs {
+            self.queue(job);
+        }
+        self.inner.inbox.wake();
+    }
+
+    fn queue(&self, job: StoreJob) {
         let inbox = &self.inner.inbox;
         let (key, change) = match job {
             StoreJob::Journal(entry) => {
