@@ -212,8 +212,39 @@ fn syntax(file: &Path, error: SourceError) -> ConfigError {
     };
     ConfigError::Syntax {
         path: file.to_owned(),
-        detail: detail.trim().replace('\n', " "),
+        detail: plain(&detail),
     }
+}
+
+/// The parser draws the place over several lines; one sentence needs the place (its first line) and what is wrong
+/// (what follows the caret).
+fn plain(drawn: &str) -> String {
+    let mut lines = drawn.lines().map(str::trim).filter(|line| !line.is_empty());
+    let place = lines
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("TOML parse error ");
+    let rest: Vec<&str> = lines
+        .filter(|line| !is_drawing(line))
+        .map(without_caret)
+        .collect();
+    if rest.is_empty() {
+        return place.to_owned();
+    }
+    format!("{place}: {}", rest.join("; "))
+}
+
+/// A copy of the file's line, `7 | key = value`, or the empty bar above it.
+fn is_drawing(line: &str) -> bool {
+    line.split_once('|').is_some_and(|(before, after)| {
+        before.trim().bytes().all(|b| b.is_ascii_digit()) && !after.trim_start().starts_with('^')
+    })
+}
+
+fn without_caret(line: &str) -> &str {
+    line.trim_start_matches(['|', ' '])
+        .trim_start_matches('^')
+        .trim_start()
 }
 
 fn http(mut section: Section) -> Result<HttpConfig, ConfigError> {

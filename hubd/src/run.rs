@@ -4,6 +4,8 @@
 //! radio starves no request. Nothing here waits for a disk, a radio or a client: orders are given to adapters and
 //! records to the store without waiting, and what does not fit comes back to the mind as a fact.
 
+pub mod start;
+
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::Poll;
@@ -14,7 +16,7 @@ use hubd_core::engine::Engine;
 use hubd_core::input::{Answer, Input, Memory, Refusal, Ticket};
 use hubd_core::output::Output;
 use hubd_core::view::StoreHealth;
-use hubd_model::{CommandId, Now, Order, RadioName};
+use hubd_model::{CommandId, MonoTime, Now, Order, RadioName, Report};
 use hubd_zwave::io::FromRadio;
 use sd_notify::NotifyState;
 use tokio::sync::{mpsc, oneshot};
@@ -22,6 +24,7 @@ use tokio::time::Interval;
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::{Hub, ToLoop};
+use crate::run::start::{FirstVerdicts, NoRadio};
 use crate::store::{Store, StoreJob, StoreStatus};
 use crate::supervise::RadioLink;
 
@@ -64,6 +67,8 @@ pub struct Parts<R> {
     pub version: String,
     /// Stops the loop.
     pub stop: CancellationToken,
+    /// Told once whether there is a radio to work with. Who hears that there is none stops the hub.
+    pub started: oneshot::Sender<Result<(), NoRadio>>,
 }
 
 /// Runs the hub until it is told to stop. The store is closed by whoever opened it, afterwards.
@@ -78,9 +83,12 @@ pub async fn run<R: Records>(parts: Parts<R>, clock: impl Fn() -> Now) {
         last_entry: 0,
         durable: parts.memory.last_seq,
         first_radio: 0,
+        start: None,
     };
     let (mut from_handles, mut status) = (parts.from_handles, parts.status);
-    let radios = house.radios.iter().map(|radio| radio.name().clone()).collect();
+    let radios: Vec<RadioName> = house.radios.iter().map(|radio| radio.name().clone()).collect();
+    let verdicts = FirstVerdicts::new((house.clock)().mono, radios.iter().cloned());
+    house.start = Some((verdicts, parts.started));
     house.give(
         Input::Started {
             memory: parts.memory,
@@ -89,7 +97,7 @@ pub async fn run<R: Records>(parts: Parts<R>, clock: impl Fn() -> Now) {
         },
         None,
     );
-    notify(NotifyState::Ready);
+    house.judge_start();
     // systemd restarts a hub that does not pat its watchdog; three pats within its limit.
     let mut watchdog = sd_notify::watchdog_enabled().map(|limit| tokio::time::interval(limit / 3));
 
@@ -107,6 +115,7 @@ pub async fn run<R: Records>(parts: Parts<R>, clock: impl Fn() -> Now) {
             tokio::task::yield_now().await;
         }
         let until_deadline = house.until_deadline();
+        let until_verdict = house.until_verdict();
         if until_deadline == Some(Duration::ZERO) {
             house.give(Input::Tick, None);
             continue;
@@ -124,6 +133,7 @@ pub async fn run<R: Records>(parts: Parts<R>, clock: impl Fn() -> Now) {
                 }
             },
             () = sleep_or_never(until_deadline) => house.give(Input::Tick, None),
+            () = sleep_or_never(until_verdict) => house.judge_start(),
             Some(message) = from_handles.recv() => house.asked(message),
             () = tick_or_never(&mut watchdog) => notify(NotifyState::Watchdog),
         }
@@ -149,6 +159,8 @@ struct Loop<R, C> {
     durable: u64,
     /// Which radio is listened to first, in turns.
     first_radio: usize,
+    /// The verdicts of the start until they are complete, and who waits for them.
+    start: Option<(FirstVerdicts, oneshot::Sender<Result<(), NoRadio>>)>,
 }
 
 impl<R: Records, C: Fn() -> Now> Loop<R, C> {
@@ -203,11 +215,32 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
         };
         let name = radio.name().clone();
         match word {
-            FromRadio::Report(report) => self.give(Input::Report { radio: name, report }, None),
+            FromRadio::Report(report) => {
+                if let (Report::Radio(state), Some((verdicts, _))) = (&report, &mut self.start) {
+                    verdicts.hear(&name, state);
+                    self.judge_start();
+                }
+                self.give(Input::Report { radio: name, report }, None);
+            }
             FromRadio::KeepCache(bytes) => {
                 radio.keep_cache(bytes.clone());
                 self.store.submit(StoreJob::KeepCache { radio: name, bytes });
             }
+        }
+    }
+
+    /// Tells who waits for it, and systemd, whether the hub has a radio to work with, once that is known.
+    fn judge_start(&mut self) {
+        let Some((verdicts, _)) = &self.start else { return };
+        let Some(outcome) = verdicts.outcome((self.clock)().mono) else {
+            return;
+        };
+        if outcome.is_ok() {
+            notify(NotifyState::Ready);
+        }
+        if let Some((_, waiting)) = self.start.take() {
+            // Who does not wait for it goes on without a radio.
+            let _ = waiting.send(outcome);
         }
     }
 
@@ -252,11 +285,18 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
     }
 
     fn until_deadline(&self) -> Option<Duration> {
-        let deadline = self.engine.next_deadline()?;
+        self.engine.next_deadline().map(|deadline| self.until(deadline))
+    }
+
+    fn until_verdict(&self) -> Option<Duration> {
+        self.start
+            .as_ref()
+            .map(|(verdicts, _)| self.until(verdicts.until()))
+    }
+
+    fn until(&self, deadline: MonoTime) -> Duration {
         let now = (self.clock)().mono;
-        Some(Duration::from_micros(
-            deadline.as_micros().saturating_sub(now.as_micros()),
-        ))
+        Duration::from_micros(deadline.as_micros().saturating_sub(now.as_micros()))
     }
 
     /// What the adapters said before they ended is heard.

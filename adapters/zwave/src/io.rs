@@ -1,19 +1,18 @@
-//! The only file of this crate that touches a serial port or a socket: it opens the port, carries bytes between it
-//! and the [`Host`], keeps the host's deadlines, and opens the port again whenever it breaks.
+//! Works with a port: carries bytes between it and the [`Host`], keeps the host's deadlines, and opens the port again
+//! whenever it breaks. Only this file and [`crate::port`] touch a serial port or a socket.
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use hubd_model::{MonoTime, Now, Order, RadioName, Report, SecretBytes};
-use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use hubd_model::{Millis, MonoTime, Now, Order, RadioName, Report, SecretBytes};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tokio_serial::SerialPortBuilderExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::host::{Host, HostRng, Input, Output};
+use crate::identify::{Identify, Identity, NoDongle};
+use crate::port::{PortError, Stream, open};
 use crate::security::{KeysError, NetworkKeys};
 
 /// Where the dongle is.
@@ -43,10 +42,6 @@ pub enum FromRadio {
     KeepCache(Vec<u8>),
 }
 
-/// Every Z-Wave dongle speaks at this speed. Spec: Silicon Labs INS12350, 5.1.
-const BAUD: u32 = 115_200;
-/// How long opening a network port may take.
-const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// How long the port may refuse to take bytes before it counts as broken.
 const WRITE_WAIT: Duration = Duration::from_secs(3);
 /// The pauses before the port is opened again; the last one stays.
@@ -58,113 +53,40 @@ const REOPEN_PAUSES: [Duration; 5] = [
     Duration::from_secs(5),
 ];
 
-/// Why a port cannot be used. `Display` says what to do.
-#[derive(Debug, Error)]
-pub enum PortError {
-    /// It is not there.
-    #[error(
-        "{port} does not exist: plug the dongle in, or name the right port in the configuration (ls /dev/serial/by-id)"
-    )]
-    Missing {
-        /// The port.
-        port: String,
-    },
-    /// This user may not open it.
-    #[error(
-        "{port} may not be opened by this user: add the user to the group dialout (the packaged udev rule does it)"
-    )]
-    Forbidden {
-        /// The port.
-        port: String,
-    },
-    /// Another program has it.
-    #[error("{port} is in use by another program: stop it (Z-Wave JS and ModemManager are the usual ones)")]
-    Busy {
-        /// The port.
-        port: String,
-    },
-    /// Nobody listens at the address.
-    #[error("{port} does not answer: check the address and that the network dongle is on ({source})")]
-    Unreachable {
-        /// The port.
-        port: String,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// It is something else.
-    #[error(
-        "{port} is not a serial port ({source}): name the dongle's port in the configuration (ls /dev/serial/by-id)"
-    )]
-    NotASerialPort {
-        /// The port.
-        port: String,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// The text is no address.
-    #[error("{port} is not a port: give a device path or tcp://HOST:PORT")]
-    NotAPort {
-        /// The text.
-        port: String,
-    },
-    /// It broke.
-    #[error("{port} stopped working ({source}); hubd opens it again")]
-    Broken {
-        /// The port.
-        port: String,
-        /// The system's reason.
-        source: io::Error,
-    },
-}
+/// How long identification may take once the port is open.
+const IDENTIFY_WAIT: Millis = Millis(4_000);
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
-
-async fn open(port: &str) -> Result<Box<dyn Stream>, PortError> {
-    let named = || port.to_owned();
-    if let Some(address) = port.strip_prefix("tcp://") {
-        if !address.contains(':') {
-            return Err(PortError::NotAPort { port: named() });
-        }
-        let stream = timeout(CONNECT_WAIT, TcpStream::connect(address))
-            .await
-            .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
-            .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-            .map_err(|source| PortError::Unreachable {
-                port: named(),
-                source,
-            })?;
-        return Ok(Box::new(stream));
-    }
-    match tokio_serial::new(port, BAUD).open_native_async() {
-        Ok(stream) => Ok(Box::new(stream)),
-        Err(error) => {
-            let source = io::Error::from(error);
-            // The library says "not found" also for a port that another program holds.
-            let kind = source.kind();
-            let exists = std::path::Path::new(port).exists();
-            Err(if kind == ErrorKind::PermissionDenied {
-                PortError::Forbidden { port: named() }
-            } else if !exists {
-                PortError::Missing { port: named() }
-            } else if kind == ErrorKind::NotFound || kind == ErrorKind::ResourceBusy {
-                PortError::Busy { port: named() }
-            } else {
-                PortError::NotASerialPort {
-                    port: named(),
-                    source,
-                }
-            })
-        }
-    }
-}
-
-/// Whether the port can be opened now; for checks before the hub starts.
+/// Opens the port and asks what is there; for checks while no hub runs. It changes nothing on the dongle.
 ///
 /// # Errors
-/// Why it cannot.
-pub async fn probe(port: &str) -> Result<(), PortError> {
-    open(port).await.map(drop)
+/// Why it cannot be used.
+pub async fn probe(port: &str, clock: impl Fn() -> MonoTime) -> Result<Identity, PortError> {
+    let mut stream = open(port).await?;
+    let mut identify = Identify::new(clock(), IDENTIFY_WAIT);
+    let mut bytes = [0; 1024];
+    loop {
+        while let Some(out) = identify.poll_write() {
+            let written = timeout(WRITE_WAIT, stream.write_all(&out)).await;
+            if let Err(error) = written.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) {
+                // A port that takes no bytes says why at the next read, or stays silent.
+                tracing::debug!(%error, "bytes not written");
+            }
+        }
+        let now = clock();
+        match identify.outcome(now) {
+            Some(Ok(identity)) => return Ok(identity),
+            Some(Err(NoDongle { heard })) => return Err(PortError::not_a_dongle(port, heard)),
+            None => {}
+        }
+        tokio::select! {
+            biased;
+            read = stream.read(&mut bytes) => match read {
+                Ok(count) if count > 0 => identify.receive(clock(), bytes.get(..count).unwrap_or_default()),
+                Ok(_) | Err(_) => return Err(PortError::HungUp { port: port.to_owned() }),
+            },
+            () = sleep_until(now, Some(identify.next_deadline())) => identify.tick(clock()),
+        }
+    }
 }
 
 /// Runs the adapter until `stop`, or until nobody listens to it any more.
@@ -249,6 +171,7 @@ impl<C: Fn() -> Now + Send> Pump<C> {
     async fn carry(&mut self, mut stream: Box<dyn Stream>) -> Result<(), Ended> {
         tracing::info!(radio = %self.config.name, port = %self.config.port, "port open");
         self.tell(Input::Opened, Some(&mut stream)).await?;
+        let mut heard = false;
         let mut bytes = [0; 1024];
         loop {
             let alarm = sleep_until((self.clock)().mono, self.host.next_deadline());
@@ -257,11 +180,12 @@ impl<C: Fn() -> Now + Send> Pump<C> {
                 read = stream.read(&mut bytes) => match read {
                     Ok(count) if count > 0 => {
                         self.attempt = 0;
+                        heard = true;
                         Input::Bytes(bytes.get(..count).unwrap_or_default().to_vec())
                     }
                     ended => {
                         let source = ended.err().unwrap_or_else(|| ErrorKind::UnexpectedEof.into());
-                        return self.broke(source).await;
+                        return self.broke(source, heard).await;
                     }
                 },
                 order = self.orders.recv() => Input::Order(order.ok_or(Ended::Over)?),
@@ -289,10 +213,12 @@ impl<C: Fn() -> Now + Send> Pump<C> {
         }
     }
 
-    async fn broke(&mut self, source: io::Error) -> Result<(), Ended> {
-        let error = PortError::Broken {
-            port: self.config.port.clone(),
-            source,
+    async fn broke(&mut self, source: io::Error, heard: bool) -> Result<(), Ended> {
+        let port = self.config.port.clone();
+        let error = if heard {
+            PortError::Broken { port, source }
+        } else {
+            PortError::HungUp { port }
         };
         tracing::warn!(radio = %self.config.name, %error, "port lost");
         self.tell(

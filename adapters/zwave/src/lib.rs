@@ -2,16 +2,19 @@
 //!
 //! From the wire inwards: `wire` (codecs), `link` (acknowledged frames), `dongle` (one command at a time),
 //! `transport_service` (long frames), `security` (S0, S2), `lock`, `alarm` and `signal` (commands into the
-//! household's words), `host` (jobs, interview, inclusion, actuation), `io` (the port).
+//! household's words), `host` (jobs, interview, inclusion, actuation), `identify` (which dongle it is), `port` and
+//! `io` (the port and the bytes to and from it).
 
 pub mod alarm;
 pub mod dongle;
 pub mod host;
+pub mod identify;
 pub mod interview;
 pub mod io;
 pub mod link;
 pub mod lock;
 pub mod node;
+pub mod port;
 pub mod security;
 pub mod signal;
 pub mod transport_service;

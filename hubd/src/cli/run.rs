@@ -5,19 +5,21 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{Fault, Place, store_options};
 use crate::api::{self, Api, Limits};
 use crate::clock::{self, Clock};
-use crate::config::Config;
+use crate::config::{Config, RadioConfig};
 use crate::hub::Hub;
 use crate::run::Parts;
+use crate::run::start::NoRadio;
 use crate::store::Store;
 use crate::supervise::supervise;
 use crate::{logging, radios, run as event_loop};
 
-/// Runs until a signal ends it.
+/// Runs until a signal ends it, or no radio can be used at the start.
 pub(super) fn run(place: &Place) -> Result<(), Fault> {
     let config = place.load()?;
     logging::start(config.log)?;
@@ -93,6 +95,7 @@ pub(super) async fn house(
         store: store.clone(),
     });
     let stop_loop = CancellationToken::new();
+    let (tell_start, start) = oneshot::channel();
     let parts = Parts {
         hub,
         from_handles,
@@ -103,10 +106,14 @@ pub(super) async fn house(
         stop_radios,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         stop: stop_loop.clone(),
+        started: tell_start,
     };
     let clock = Clock::system();
     let farewell = async {
-        stop.cancelled().await;
+        let no_radio = tokio::select! {
+            () = stop.cancelled() => None,
+            no_radio = no_radio(start) => Some(no_radio),
+        };
         tracing::info!("the hub stops");
         // Requests under way are answered while the mind still answers.
         serving.cancel();
@@ -114,10 +121,34 @@ pub(super) async fn house(
             tracing::error!(%error, "the HTTP server ended badly");
         }
         stop_loop.cancel();
+        no_radio
     };
-    tokio::join!(event_loop::run(parts, || clock.now()), farewell);
+    let ((), no_radio) = tokio::join!(event_loop::run(parts, || clock.now()), farewell);
     store.close().await?;
-    Ok(())
+    match no_radio {
+        None => Ok(()),
+        Some(no_radio) => Err(with_ports(no_radio, &config.radios).into()),
+    }
+}
+
+/// Every sentence names its port.
+fn with_ports(mut no_radio: NoRadio, radios: &[RadioConfig]) -> NoRadio {
+    for (name, reason) in &mut no_radio.radios {
+        if let Some(radio) = radios.iter().find(|radio| radio.name == *name)
+            && !reason.contains(&radio.port)
+        {
+            *reason = format!("{}: {reason}", radio.port);
+        }
+    }
+    no_radio
+}
+
+/// Ends only when the hub starts without a radio that it could work with (ADR 7).
+async fn no_radio(start: oneshot::Receiver<Result<(), NoRadio>>) -> NoRadio {
+    match start.await {
+        Ok(Err(no_radio)) => no_radio,
+        Ok(Ok(())) | Err(_) => std::future::pending().await,
+    }
 }
 
 pub(super) fn stop_at_signal(stop: CancellationToken) -> io::Result<()> {

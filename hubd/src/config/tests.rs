@@ -115,7 +115,11 @@ fn every_mistake_names_place_key_fault_and_what_is_allowed() {
         ("[log]\nlevel = \"loud\"", &[], &["`log.level`", "loud", "warn"]),
         ("[log]\nformat = \"xml\"", &[], &["`log.format`", "json"]),
         ("data_dir = \"\"", &[], &["`data_dir`", "is empty"]),
-        ("a = = b", &[], &["h.toml", "not valid TOML", "line 1"]),
+        (
+            "a = = b",
+            &[],
+            &["h.toml", "not valid TOML: at line 1, column 5: "],
+        ),
         (
             "[vault]\nrecovery_recipients = [\"age1x\"]",
             &[],

@@ -148,6 +148,7 @@ struct House {
     hub: Hub,
     stop: CancellationToken,
     running: JoinHandle<()>,
+    started: oneshot::Receiver<Result<(), NoRadio>>,
 }
 
 fn start<R: Records + Send + 'static>(
@@ -164,6 +165,7 @@ fn start<R: Records + Send + 'static>(
         cache: None,
         start: Box::new(adapter),
     };
+    let (tell_start, started) = oneshot::channel();
     let parts = Parts {
         hub: hub.clone(),
         from_handles,
@@ -174,6 +176,7 @@ fn start<R: Records + Send + 'static>(
         stop_radios,
         version: "0.1.0".into(),
         stop: stop.clone(),
+        started: tell_start,
     };
     let begun = Instant::now();
     let clock = move || {
@@ -187,6 +190,7 @@ fn start<R: Records + Send + 'static>(
         hub,
         stop,
         running: tokio::spawn(run(parts, clock)),
+        started,
     }
 }
 
@@ -446,4 +450,42 @@ async fn the_real_store_keeps_what_happened() {
     assert!(matches!(answer, Answer::Command(command) if command.status == CommandStatus::Done));
     house.stop().await;
     store.close().await.unwrap();
+}
+
+/// An adapter that says these states and then nothing.
+fn saying(states: Vec<RadioState>) -> impl FnMut(Life) -> Running + Send {
+    move |life| {
+        let states = states.clone();
+        Box::pin(async move {
+            for state in states {
+                let _ = life.out.send(FromRadio::Report(Report::Radio(state))).await;
+            }
+            life.stop.cancelled().await;
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_start_is_judged_once_by_what_the_radio_says() {
+    let why = "no dongle is there";
+    let failing = || RadioState::Failing { reason: why.into() };
+    let cases = [
+        (vec![RadioState::Starting, failing()], Some(why), 0),
+        (vec![RadioState::Starting, RadioState::Ready, failing()], None, 0),
+        (vec![RadioState::Starting], None, 12),
+    ];
+    for (states, expected, seconds) in cases {
+        let begun = Instant::now();
+        let (mut house, _store) = fake(true, saying(states.clone()));
+        let outcome = (&mut house.started).await.unwrap();
+        let reason = outcome
+            .err()
+            .and_then(|no_radio| no_radio.radios.into_iter().next());
+        assert_eq!(reason, expected.map(|why| (name(), why.to_owned())), "{states:?}");
+        assert_eq!(begun.elapsed().as_secs(), seconds, "{states:?}");
+        assert!(!house.running.is_finished(), "who waits for the verdict decides");
+        house.stop.cancel();
+        house.running.await.unwrap();
+    }
 }

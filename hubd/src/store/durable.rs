@@ -20,6 +20,10 @@ use super::inbox::{Changed, Inbox};
 const FOLD_PAGES: u64 = 1024;
 /// A log this big is folded even if the writer has to wait for it once.
 const LOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// How long commits that nobody waits for are gathered for one sync, and how often more of them may prolong that. A
+/// sync holds up the next commit, and an alarm is shown at its commit.
+const GATHER: Duration = Duration::from_millis(4);
+const GATHERINGS_MAX: u8 = 5;
 /// The first and the longest pause before trying again; each is twice the one before.
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_LAST: Duration = Duration::from_secs(30);
@@ -37,6 +41,8 @@ pub(crate) struct Committed {
     pub(crate) pages: u64,
     /// Who waits for it to be durable.
     pub(crate) replies: Vec<Reply>,
+    /// Whether anybody waits: a caller, or the one who asked for a command that ended.
+    pub(crate) awaited: bool,
 }
 
 #[derive(Default)]
@@ -68,6 +74,7 @@ impl SyncQueue {
         waiting.committed.seq = waiting.committed.seq.max(committed.seq);
         waiting.committed.pages = waiting.committed.pages.saturating_add(committed.pages);
         waiting.committed.replies.extend(committed.replies);
+        waiting.committed.awaited |= committed.awaited;
         self.wake.notify_one();
     }
 
@@ -145,7 +152,22 @@ impl Syncer {
     fn next(&mut self) -> (Option<Committed>, bool) {
         let queue = Arc::clone(&self.queue);
         let mut waiting = queue.waiting();
+        let mut gatherings = 0;
         loop {
+            if waiting.dirty && !waiting.committed.awaited && !waiting.closing && gatherings < GATHERINGS_MAX
+            {
+                let (guard, timeout) = queue
+                    .wake
+                    .wait_timeout(waiting, GATHER)
+                    .unwrap_or_else(PoisonError::into_inner);
+                waiting = guard;
+                gatherings = if timeout.timed_out() {
+                    GATHERINGS_MAX
+                } else {
+                    gatherings + 1
+                };
+                continue;
+            }
             if waiting.dirty {
                 waiting.dirty = false;
                 return (Some(std::mem::take(&mut waiting.committed)), waiting.closing);
@@ -276,6 +298,7 @@ mod tests {
             seq: 7,
             pages: 1,
             replies: Vec::new(),
+            awaited: true,
         });
         queue.close();
         let syncer_db = syncer.run();

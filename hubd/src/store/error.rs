@@ -3,15 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
+use rusqlite::ErrorCode;
 use thiserror::Error;
 
 /// Why the store could not be opened or could not do something.
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// A file or folder could not be reached.
-    #[error(
-        "cannot {doing} {path} ({source}): check that the disk is mounted and belongs to the user that runs hubd"
-    )]
+    #[error("cannot {doing} {path} ({source}): {}", file_advice(source.kind()))]
     File {
         /// What was tried.
         doing: &'static str,
@@ -92,7 +91,7 @@ pub enum StoreError {
     #[error("the system gives no random numbers; check /dev/urandom")]
     Random,
     /// The database refused.
-    #[error("cannot {doing}: {source}")]
+    #[error("cannot {doing} ({source}): {}", database_advice(source.sqlite_error_code()))]
     Database {
         /// What was tried.
         doing: &'static str,
@@ -124,6 +123,40 @@ pub enum StoreError {
     Closed,
 }
 
+fn file_advice(kind: io::ErrorKind) -> &'static str {
+    // The list of kinds is the system's and grows.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "a list that is not ours")]
+    match kind {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
+            "something else has that name; move it away, or change data_dir"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on the disk of data_dir",
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "mount the disk of data_dir for writing (dmesg says why it is not)"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "give data_dir to the user that runs hubd, or run this as that user"
+        }
+        io::ErrorKind::NotFound => "check that the disk of data_dir is mounted, or change data_dir",
+        _ => "check that the disk of data_dir is mounted and works (dmesg)",
+    }
+}
+
+fn database_advice(code: Option<ErrorCode>) -> &'static str {
+    // The list of codes is SQLite's and grows.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "a list that is not ours")]
+    match code {
+        Some(ErrorCode::DiskFull) => "make room on the disk of data_dir",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another program has the database open; stop it"
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            "give data_dir and its files to the user that runs hubd, on a disk mounted for writing"
+        }
+        _ => "check that the disk of data_dir has room and works; `hubd doctor` looks at it",
+    }
+}
+
 impl StoreError {
     /// Wraps what SQLite said while `doing` something.
     pub(crate) fn database(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> Self {
@@ -136,6 +169,29 @@ impl StoreError {
             doing,
             path: path.into(),
             source,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_refuses_is_told_with_what_to_do() {
+        let file =
+            |kind: io::ErrorKind| StoreError::file("create the folder", "/data")(kind.into()).to_string();
+        let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+        let database = StoreError::database("save")(rusqlite::Error::SqliteFailure(full, None)).to_string();
+        let cases = [
+            (file(io::ErrorKind::StorageFull), "make room"),
+            (file(io::ErrorKind::AlreadyExists), "change data_dir"),
+            (file(io::ErrorKind::PermissionDenied), "the user that runs hubd"),
+            (file(io::ErrorKind::ReadOnlyFilesystem), "for writing"),
+            (database, "make room"),
+        ];
+        for (said, words) in cases {
+            assert!(said.contains(words), "{said}");
         }
     }
 }

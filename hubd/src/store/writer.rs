@@ -230,10 +230,12 @@ impl Writer {
             tracing::error!(what = %entry.data, "journal entries were lost");
             self.show(entry);
         }
+        let mut awaited = !waiting.is_empty();
         for _ in 0..done.count {
             let Some(pending) = self.entries.pop_front() else {
                 break;
             };
+            awaited |= &*pending.entry.kind == "command.ended";
             if !pending.shown {
                 self.show(&pending.entry);
             }
@@ -252,6 +254,7 @@ impl Writer {
             seq: self.tail.head.seq,
             pages,
             replies,
+            awaited,
         });
         if self.failing {
             self.failing = false;

@@ -18,7 +18,7 @@ use hubd_model::{
 };
 use hubd_zwave::io::FromRadio;
 use tempfile::TempDir;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -82,6 +82,7 @@ impl House {
             stop_radios,
             version: "test".into(),
             stop: stop_loop.clone(),
+            started: oneshot::channel().0,
         };
         let running = tokio::spawn(async move {
             let clock = Clock::system();

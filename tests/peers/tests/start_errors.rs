@@ -13,7 +13,7 @@ use std::process::Output;
 use std::thread;
 
 use anyhow::Result;
-use hubd_peers::{Hub, HubOptions, Mock, MockOptions};
+use hubd_peers::{Deadline, Hub, HubOptions, Mock, MockOptions};
 
 fn said(output: &Output) -> String {
     [output.stderr.as_slice(), &output.stdout]
@@ -81,11 +81,16 @@ fn a_wrong_configuration_is_named_by_file_key_and_what_is_allowed() -> Result<()
 #[test]
 fn a_missing_port_is_said() -> Result<()> {
     let path = "/dev/serial/by-id/usb-No_Such_Dongle-if00";
-    check(&hub(path, "")?.command(&["doctor"], "")?, &[path]);
-    check(
-        &hub("tcp://127.0.0.1:1", "")?.command(&["doctor"], "")?,
-        &["127.0.0.1:1"],
-    );
+    for command in ["doctor", "run"] {
+        check(
+            &hub(path, "")?.command(&[command], "")?,
+            &[path, "does not exist"],
+        );
+        check(
+            &hub("tcp://127.0.0.1:1", "")?.command(&[command], "")?,
+            &["127.0.0.1:1", "does not answer"],
+        );
+    }
     Ok(())
 }
 
@@ -103,10 +108,12 @@ fn a_port_that_is_no_zwave_dongle_is_said() -> Result<()> {
                 kept.push(stream);
             }
         });
-        check(
-            &hub(&url, "")?.command(&["doctor"], "")?,
-            &[url.trim_start_matches("tcp://"), "Z-Wave"],
-        );
+        for command in ["doctor", "run"] {
+            check(
+                &hub(&url, "")?.command(&[command], "")?,
+                &[url.trim_start_matches("tcp://"), "Z-Wave"],
+            );
+        }
     }
     Ok(())
 }
@@ -118,11 +125,59 @@ fn a_busy_dongle_is_said() -> Result<()> {
         ..MockOptions::default()
     })?;
     let owner = std::net::TcpStream::connect(("127.0.0.1", mock.port()))?;
-    check(
-        &hub(&mock.url(), "")?.command(&["doctor"], "")?,
-        &[mock.url().trim_start_matches("tcp://")],
-    );
+    for command in ["doctor", "run"] {
+        check(
+            &hub(&mock.url(), "")?.command(&[command], "")?,
+            &[
+                mock.url().trim_start_matches("tcp://"),
+                "in use by another program",
+            ],
+        );
+    }
     drop(owner);
+    Ok(())
+}
+
+#[test]
+fn a_dongle_says_which_one_it_is() -> Result<()> {
+    let mock = Mock::start(&MockOptions {
+        nodes: "3",
+        ..MockOptions::default()
+    })?;
+    let output = hub(&mock.url(), "")?.command(&["doctor"], "")?;
+    let said = said(&output);
+    assert!(output.status.success(), "{said}");
+    for word in ["firmware", "product", "home id"] {
+        assert!(said.contains(word), "`{word}` is missing in: {said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_second_radio_that_works_opens_its_doors() -> Result<()> {
+    let mock = Mock::start(&MockOptions {
+        nodes: "3",
+        ..MockOptions::default()
+    })?;
+    let extra = "[[radio]]\nname = \"broken\"\nkind = \"zwave\"\nport = \"/dev/no-such-port\"\n";
+    let mut hub = hub(&mock.url(), extra)?;
+    hub.start()?;
+    hub.wait("one ready and one away", Deadline::seconds(30), |client| {
+        let health = client.get("/health").ok()?;
+        let state = |at: usize| health["radios"][at]["state"].as_str();
+        (state(0) == Some("ready") && state(1) == Some("away")).then_some(())
+    })?;
+    // Beyond every attempt that the start counts.
+    drop(mock);
+    hub.wait(
+        "both away, and the hub goes on",
+        Deadline::seconds(30),
+        |client| {
+            let health = client.get("/health").ok()?;
+            (health["radios"][0]["state"].as_str() == Some("away")).then_some(())
+        },
+    )?;
+    assert!(hub.stop()?.success(), "it ends well when it is told to");
     Ok(())
 }
 

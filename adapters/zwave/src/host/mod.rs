@@ -22,6 +22,8 @@ mod receiving;
 mod securing;
 mod sending;
 mod startup;
+#[cfg(test)]
+mod tests;
 mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
