@@ -33,25 +33,13 @@ pub(crate) fn run(entries: u64) -> Result<()> {
     let folder = TempDir::new()?;
     let options = StoreOptions::default();
     let (store, mut opened) = Store::open(folder.path(), &options)?;
-    let locks: Vec<LockId> = (0..LOCKS)
-        .map(|lock| LockId::parse(&format!("lock-{lock}")))
-        .collect::<Result<_, _>>()?;
     let start = now_ms();
-    let mut early_memory = 0;
-    for seq in 1..=entries {
-        store.submit(StoreJob::Journal(entry(seq, &locks)?));
-        if seq % BATCH == 0 || seq == entries {
-            wait_durable(&mut opened, seq)?;
-        }
-        if seq == entries / 100 {
-            early_memory = resident_bytes(std::process::id())?;
-        }
-    }
+    let early_memory = fill(&store, &mut opened, entries)?;
     let written_s = (now_ms() - start) / 1e3;
     let late_memory = resident_bytes(std::process::id())?;
 
     let mut pages = Vec::new();
-    for (what, make) in filters(entries, &locks) {
+    for (what, make) in filters(entries, &locks()?) {
         let mut samples = Samples::default();
         for round in 0..PAGES {
             let filter = make(round);
@@ -126,6 +114,42 @@ pub(crate) fn run(entries: u64) -> Result<()> {
         ));
     }
     document::write("journal", &lines.join("\n"))
+}
+
+/// A journal of its own in this folder, as a busy house would have written it.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn prepare(folder: &std::path::Path, entries: u64) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (store, mut opened) = Store::open(folder, &StoreOptions::default())?;
+    fill(&store, &mut opened, entries)?;
+    Ok(runtime.block_on(store.close())?)
+}
+
+/// Writes so many entries after those that are there; resident memory of this program after the first hundredth.
+fn fill(store: &Store, opened: &mut Opened, entries: u64) -> Result<u64> {
+    let (first, locks) = (opened.memory.last_seq + 1, locks()?);
+    let mut early_memory = 0;
+    for count in 1..=entries {
+        let seq = first + count - 1;
+        store.submit(StoreJob::Journal(entry(seq, &locks)?));
+        if count % BATCH == 0 || count == entries {
+            wait_durable(opened, seq)?;
+        }
+        if count == entries / 100 {
+            early_memory = resident_bytes(std::process::id())?;
+        }
+    }
+    Ok(early_memory)
+}
+
+fn locks() -> Result<Vec<LockId>> {
+    Ok((0..LOCKS)
+        .map(|lock| LockId::parse(&format!("lock-{lock}")))
+        .collect::<Result<_, _>>()?)
 }
 
 fn wait_durable(opened: &mut Opened, wanted: u64) -> Result<()> {

@@ -11,6 +11,7 @@ mod document;
 mod journal;
 mod peer;
 mod probe;
+mod scale;
 mod stats;
 mod websocket;
 mod zwave;
@@ -38,6 +39,8 @@ fn run() -> Result<()> {
         ["zwave", samples] => zwave::run(samples.parse()?, 3),
         ["journal"] => journal::run(1_000_000),
         ["journal", entries] => journal::run(entries.parse()?),
-        _ => bail!("usage: hubd-bench zwave [SAMPLES] | journal [ENTRIES]"),
+        ["scale"] => scale::run(1_000_000),
+        ["scale", entries] => scale::run(entries.parse()?),
+        _ => bail!("usage: hubd-bench zwave [SAMPLES] | journal [ENTRIES] | scale [ENTRIES]"),
     }
 }

@@ -5,8 +5,8 @@
 //
 // Environment (all optional):
 //   SERIAL_PORT, CONTROL_PORT   0 or unset: any free port
-//   NODES      which nodes exist, for example "2,3" (default all: 2 S2 lock, 3 smoke and CO alarm, 4 S0 lock, 5 S2 lock
-//              with User Credential)
+//   NODES      which nodes exist, for example "2,3" or "2-201" (default 2-5: 2 S2 lock, 3 smoke and CO alarm, 4 S0 lock,
+//              5 S2 lock with User Credential; every other number is an S2 lock)
 //   TX_DELAY   milliseconds that each frame spends in the air (default 0)
 //   TRAVEL     milliseconds that a bolt takes (default 0)
 //   USERS      code slots of a lock (default 20)
@@ -25,7 +25,10 @@ process.on("unhandledRejection", (error) => console.error("mock:", error && erro
 const number = (name, fallback) => Number(process.env[name] ?? fallback);
 
 async function main() {
-	const wanted = process.env.NODES?.split(",").map(Number);
+	const wanted = (process.env.NODES ?? "2-5").split(",").flatMap((part) => {
+		const [first, last = first] = part.split("-").map(Number);
+		return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+	});
 	const home = devices.home({
 		txDelay: number("TX_DELAY", 0),
 		travel: number("TRAVEL", 0),
@@ -44,7 +47,8 @@ async function main() {
 	controller.defineBehavior(...wire.behaviors);
 
 	const air = new Air(controller);
-	for (const options of home.nodes.filter((node) => !wanted || wanted.includes(node.id))) {
+	for (const id of wanted) {
+		const options = home.nodes.find((node) => node.id === id) ?? { id, capabilities: home.lock("s2") };
 		const node = await MockNode.create({ ...options, controller });
 		controller.addNode(node);
 		node.defineBehavior(...createDefaultMockNodeBehaviors());
