@@ -10,12 +10,16 @@
 )]
 
 mod command;
+mod host;
 mod link;
 mod session;
+mod text;
 
 pub use command::{command_class, node_info};
+pub use host::{host, node_cache};
 pub use link::{serial_command, serial_frame};
 pub use session::{network_keys, s2_session, security_0, security_2};
+pub use text::{configuration, pairing_code};
 
 /// A fuzz target: its name, which is also its corpus's, and what it does.
 pub type Target = (&'static str, fn(&[u8]));
@@ -23,8 +27,12 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target.
 pub const TARGETS: &[Target] = &[
     ("command_class", command_class),
+    ("configuration", configuration),
+    ("host", host),
     ("network_keys", network_keys),
+    ("node_cache", node_cache),
     ("node_info", node_info),
+    ("pairing_code", pairing_code),
     ("s2_session", s2_session),
     ("security_0", security_0),
     ("security_2", security_2),
