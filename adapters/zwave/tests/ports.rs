@@ -1,5 +1,12 @@
 //! Real ports: a pseudo-terminal with a simulated dongle behind it, opened by its path as a device is.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test ends at the first thing that is wrong"
+)]
+
 use std::path::Path;
 use std::time::Instant;
 
