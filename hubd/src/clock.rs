@@ -84,6 +84,12 @@ pub fn unix_millis() -> UnixMillis {
     UnixMillis(tv_sec.saturating_mul(1_000).saturating_add(tv_nsec / 1_000_000))
 }
 
+/// How far the system's time zone was ahead of UTC at this moment, in minutes.
+pub fn utc_offset_minutes(at: UnixMillis) -> i32 {
+    jiff::Timestamp::from_millisecond(at.0)
+        .map_or(0, |at| jiff::tz::TimeZone::system().to_offset(at).seconds() / 60)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,13 +1,13 @@
 //! From a radio's configuration to its running adapter: the one place that knows every kind of radio.
 
 use hubd_model::SecretBytes;
-use hubd_zwave::io::{Kept, PortConfig};
+use hubd_zwave::io::{Clocks, Kept, PortConfig};
 use hubd_zwave::security::NetworkKeys;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use zeroize::Zeroizing;
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::{RadioConfig, RadioKind};
 use crate::store::{Store, StoreError};
 use crate::supervise::{Life, RadioPlan};
@@ -53,10 +53,14 @@ async fn zwave(port: PortConfig, keys: SecretBytes, life: Life) -> Result<(), St
         cache: life.cache,
     };
     let clock = Clock::system();
+    let clocks = Clocks {
+        now: move || clock.now(),
+        utc_offset_minutes: clock::utc_offset_minutes,
+    };
     hubd_zwave::io::run(
         port,
         kept,
-        move || clock.now(),
+        clocks,
         Box::new(rng),
         life.orders,
         life.out,

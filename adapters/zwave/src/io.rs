@@ -4,7 +4,7 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use hubd_model::{Millis, MonoTime, Now, Order, RadioName, Report, SecretBytes};
+use hubd_model::{Millis, MonoTime, Now, Order, RadioName, Report, SecretBytes, UnixMillis};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -33,6 +33,14 @@ pub struct Kept {
     pub cache: Option<Vec<u8>>,
 }
 
+/// What tells the time.
+pub struct Clocks<C> {
+    /// Both clocks now.
+    pub now: C,
+    /// How far local time was ahead of UTC then, in minutes.
+    pub utc_offset_minutes: fn(UnixMillis) -> i32,
+}
+
 /// What the adapter tells the shell.
 #[derive(Debug)]
 pub enum FromRadio {
@@ -44,6 +52,8 @@ pub enum FromRadio {
 
 /// How long the port may refuse to take bytes before it counts as broken.
 const WRITE_WAIT: Duration = Duration::from_secs(3);
+/// How often the time zone is looked at, for nodes that ask for the local time.
+const OFFSET_PAUSE: Millis = Millis::from_secs(900);
 /// The pauses before the port is opened again; the last one stays.
 const REOPEN_PAUSES: [Duration; 5] = [
     Duration::from_millis(300),
@@ -96,7 +106,7 @@ pub async fn probe(port: &str, clock: impl Fn() -> MonoTime) -> Result<Identity,
 pub async fn run(
     config: PortConfig,
     kept: Kept,
-    clock: impl Fn() -> Now + Send,
+    clocks: Clocks<impl Fn() -> Now + Send>,
     rng: Box<HostRng>,
     orders: mpsc::Receiver<Order>,
     out: mpsc::Sender<FromRadio>,
@@ -107,7 +117,9 @@ pub async fn run(
     let mut pump = Pump {
         config,
         host,
-        clock,
+        clock: clocks.now,
+        utc_offset_minutes: clocks.utc_offset_minutes,
+        offset_due: MonoTime::default(),
         orders,
         out,
         attempt: 0,
@@ -123,6 +135,8 @@ struct Pump<C> {
     config: PortConfig,
     host: Host,
     clock: C,
+    utc_offset_minutes: fn(UnixMillis) -> i32,
+    offset_due: MonoTime,
     orders: mpsc::Receiver<Order>,
     out: mpsc::Sender<FromRadio>,
     attempt: usize,
@@ -142,7 +156,11 @@ impl<C: Fn() -> Now + Send> Pump<C> {
             let ended = match open(&self.config.port).await {
                 Ok(stream) => self.carry(stream).await,
                 Err(error) => {
-                    tracing::warn!(radio = %self.config.name, %error, "port not open");
+                    if self.attempt == 0 {
+                        tracing::warn!(radio = %self.config.name, %error, "port not open; it is tried again");
+                    } else {
+                        tracing::debug!(radio = %self.config.name, %error, "port not open");
+                    }
                     self.tell(
                         Input::Closed {
                             reason: error.to_string(),
@@ -231,30 +249,47 @@ impl<C: Fn() -> Now + Send> Pump<C> {
         Err(Ended::Reopen)
     }
 
-    /// Gives the host one input and carries out everything that it wants done.
-    async fn tell(&mut self, input: Input, mut stream: Option<&mut Box<dyn Stream>>) -> Result<(), Ended> {
-        self.host.handle((self.clock)(), input);
+    /// Gives the host one input and carries out everything that it wants done. What a device said is told before the
+    /// dongle is answered: smoke comes before any traffic.
+    async fn tell(&mut self, input: Input, stream: Option<&mut Box<dyn Stream>>) -> Result<(), Ended> {
+        let now = (self.clock)();
+        self.keep_utc_offset(now);
+        self.host.handle(now, input);
         let mut ended = Ok(());
+        let (mut bytes, mut told) = (Vec::new(), false);
         while let Some(output) = self.host.poll() {
             match output {
-                Output::Write(bytes) => {
-                    let Some(stream) = stream.as_mut() else { continue };
-                    let written = timeout(WRITE_WAIT, stream.write_all(&bytes)).await;
-                    match written.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) {
-                        Ok(()) => {}
-                        // The next read tells the same and ends this stretch; the host hears of it then.
-                        Err(error) => {
-                            tracing::debug!(%error, "bytes not written");
-                            ended = Err(Ended::Reopen);
-                        }
-                    }
+                Output::Write(more) => bytes.extend_from_slice(&more),
+                Output::Report(report) => {
+                    told = true;
+                    self.send(FromRadio::Report(report)).await?;
                 }
-                Output::Report(report) => self.send(FromRadio::Report(report)).await?,
                 Output::KeepCache(cache) => self.send(FromRadio::KeepCache(cache)).await?,
                 Output::Reopen => ended = Err(Ended::Reopen),
             }
         }
+        let Some(stream) = stream.filter(|_| !bytes.is_empty()) else {
+            return ended;
+        };
+        if told {
+            tokio::task::yield_now().await;
+        }
+        let written = timeout(WRITE_WAIT, stream.write_all(&bytes)).await;
+        if let Err(error) = written.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) {
+            // The next read tells the same and ends this stretch; the host hears of it then.
+            tracing::debug!(%error, "bytes not written");
+            ended = Err(Ended::Reopen);
+        }
         ended
+    }
+
+    /// Daylight saving comes and goes while the hub runs.
+    fn keep_utc_offset(&mut self, now: Now) {
+        if self.offset_due <= now.mono {
+            self.offset_due = now.mono + OFFSET_PAUSE;
+            self.host
+                .set_utc_offset((self.utc_offset_minutes)(now.wall.label()));
+        }
     }
 
     async fn send(&mut self, message: FromRadio) -> Result<(), Ended> {

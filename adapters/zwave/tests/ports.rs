@@ -1,5 +1,12 @@
 //! Real ports: a pseudo-terminal with a simulated dongle behind it, opened by its path as a device is.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test ends at the first thing that is wrong"
+)]
+
 use std::path::Path;
 use std::time::Instant;
 
@@ -144,9 +151,12 @@ async fn the_adapter_opens_the_path_again_when_the_dongle_is_back() {
             keys: NetworkKeys::generate(&mut ChaCha20Rng::from_seed([1; 32])).to_bytes(),
             cache: None,
         },
-        move || Now {
-            mono: mono(),
-            wall: WallTime::Synced(UnixMillis(1_700_000_000_000)),
+        io::Clocks {
+            now: move || Now {
+                mono: mono(),
+                wall: WallTime::Synced(UnixMillis(1_700_000_000_000)),
+            },
+            utc_offset_minutes: |_| 0,
         },
         Box::new(ChaCha20Rng::from_seed([2; 32])),
         from_hub,
