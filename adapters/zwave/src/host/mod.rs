@@ -148,7 +148,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// A host whose port is not open yet. An unreadable cache is reported by [`Host::cache_error`] and counts as
+    /// A host whose port is not open yet. An unreadable cache is logged and counts as
     /// none: everything is learned again.
     pub fn new(keys: NetworkKeys, cache: Option<&[u8]>, rng: Box<HostRng>) -> Self {
         let kept = cache.map_or_else(Default::default, |bytes| {

@@ -38,7 +38,7 @@ impl Capabilities {
     }
 }
 
-/// Reads the response to [`Command::SerialApiCapabilities`].
+/// Reads the response to [`Command::SerialApiCapabilities`](super::Command::SerialApiCapabilities).
 ///
 /// # Errors
 /// When it is too short.
@@ -55,7 +55,7 @@ pub fn parse_capabilities(payload: &[u8]) -> Result<Capabilities, TooShort> {
     })
 }
 
-/// Reads the nodes in the response to [`Command::InitData`].
+/// Reads the nodes in the response to [`Command::InitData`](super::Command::InitData).
 ///
 /// # Errors
 /// When it is too short.
@@ -66,7 +66,7 @@ pub fn parse_init_data(payload: &[u8]) -> Result<Vec<NodeId>, TooShort> {
     Ok(bits(reader.take(length, "node mask")?, 1).map(NodeId).collect())
 }
 
-/// Reads the nodes in the response to [`Command::LongRangeNodes`].
+/// Reads the nodes in the response to [`Command::LongRangeNodes`](super::Command::LongRangeNodes).
 ///
 /// # Errors
 /// When it is too short.
@@ -77,7 +77,7 @@ pub fn parse_long_range_nodes(payload: &[u8]) -> Result<Vec<NodeId>, TooShort> {
     Ok(bits(reader.take(length, "node mask")?, 256).map(NodeId).collect())
 }
 
-/// Reads home id and own node id in the response to [`Command::ControllerId`].
+/// Reads home id and own node id in the response to [`Command::ControllerId`](super::Command::ControllerId).
 ///
 /// # Errors
 /// When it is too short.
@@ -86,7 +86,7 @@ pub fn parse_controller_id(payload: &[u8], width: NodeIdWidth) -> Result<(u32, N
     Ok((reader.u32("home id")?, width.take(&mut reader)?))
 }
 
-/// Reads the response to [`Command::NodeProtocolInfo`].
+/// Reads the response to [`Command::NodeProtocolInfo`](super::Command::NodeProtocolInfo).
 ///
 /// # Errors
 /// When it is too short.

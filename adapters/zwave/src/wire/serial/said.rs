@@ -128,7 +128,7 @@ pub enum Unsolicited {
     NodeInfoFailed,
     /// A SmartStart node announces itself with this network-wide inclusion home id.
     SmartStart {
-        /// See [`AddMode::SmartStart`].
+        /// See [`AddMode::SmartStart`](super::AddMode::SmartStart).
         nwi_home_id: [u8; 4],
     },
     /// The dongle started.
