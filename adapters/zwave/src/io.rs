@@ -128,6 +128,10 @@ pub async fn run(
         () = stop.cancelled() => {}
         () = pump.run() => {}
     }
+    if let Some(cache) = pump.host.take_unkept_cache() {
+        // Without a listener the next start asks the nodes again.
+        let _ = pump.out.send(FromRadio::KeepCache(cache)).await;
+    }
     Ok(())
 }
 

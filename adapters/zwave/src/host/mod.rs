@@ -337,14 +337,24 @@ impl Host {
         self.cache_due.get_or_insert(self.now + CACHE_PAUSE);
     }
 
+    /// What was learnt and not handed out yet: for the end, when no deadline comes any more.
+    pub fn take_unkept_cache(&mut self) -> Option<Vec<u8>> {
+        self.cache_due.take()?;
+        self.saved()
+    }
+
     fn keep_cache(&mut self) {
         self.cache_due = None;
-        match cache::save(self.nodes.values(), &self.provisioned) {
-            Ok(bytes) => self.outputs.push_back(Output::KeepCache(bytes)),
-            Err(error) => {
+        let cache = self.saved();
+        self.outputs.extend(cache.map(Output::KeepCache));
+    }
+
+    fn saved(&self) -> Option<Vec<u8>> {
+        cache::save(self.nodes.values(), &self.provisioned)
+            .inspect_err(|error| {
                 tracing::error!(%error, "the node cache cannot be kept; the next start asks the nodes again");
-            }
-        }
+            })
+            .ok()
     }
 
     fn forget_node(&mut self, id: NodeId, cause: hubd_model::RemovalCause) {
