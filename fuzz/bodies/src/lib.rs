@@ -11,12 +11,14 @@
 
 mod command;
 mod host;
+mod http;
 mod link;
 mod session;
 mod text;
 
 pub use command::{command_class, node_info};
 pub use host::{host, node_cache};
+pub use http::http_request;
 pub use link::{serial_command, serial_frame};
 pub use session::{network_keys, s2_session, security_0, security_2};
 pub use text::{configuration, pairing_code};
@@ -29,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     ("command_class", command_class),
     ("configuration", configuration),
     ("host", host),
+    ("http_request", http_request),
     ("network_keys", network_keys),
     ("node_cache", node_cache),
     ("node_info", node_info),
