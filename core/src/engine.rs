@@ -7,7 +7,7 @@
 mod reports;
 mod requests;
 
-use hubd_model::{AlarmId, CommandId, DeviceAddress, LockId, MonoTime, Now, RadioName};
+use hubd_model::{AlarmId, CommandId, DeviceAddress, LockId, MonoTime, Now, RadioName, Zone};
 
 use crate::actuation::desk::Desk;
 use crate::devices::{Devices, Quiet};
@@ -23,6 +23,7 @@ use crate::view::{AlarmView, CommandView, LockView, RadioView, StoreHealth};
 pub struct Engine {
     started: bool,
     out: Outbox,
+    zone: Zone,
     /// In the configuration's order.
     radios: Vec<Radio>,
     devices: Devices,
@@ -51,7 +52,8 @@ impl Engine {
                 memory,
                 radios,
                 version,
-            } => self.start(memory, radios, version),
+                zone,
+            } => self.start(memory, radios, version, zone),
             Input::Request { ticket, .. } => {
                 self.out.answer(ticket, Err(Refusal::Busy("its own start")));
             }
@@ -141,6 +143,11 @@ impl Engine {
         self.desk.view(id).cloned()
     }
 
+    /// The home's time zone.
+    pub const fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
     /// Whether the records are being kept.
     pub fn store_health(&self) -> StoreHealth {
         match &self.store_failure {
@@ -151,8 +158,9 @@ impl Engine {
         }
     }
 
-    fn start(&mut self, memory: Memory, radios: Vec<RadioName>, version: String) {
+    fn start(&mut self, memory: Memory, radios: Vec<RadioName>, version: String, zone: Zone) {
         self.started = true;
+        self.zone = zone;
         self.out.continue_after(memory.last_seq);
         self.radios = radios.into_iter().map(Radio::new).collect();
         for record in memory.devices {

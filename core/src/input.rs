@@ -2,7 +2,7 @@
 
 use hubd_model::{
     AlarmId, CommandId, InclusionAnswer, InclusionStrategy, LockId, LockOp, Millis, RadioName, Report,
-    Urgency,
+    Urgency, Zone,
 };
 use thiserror::Error;
 
@@ -37,6 +37,8 @@ pub enum Input {
         radios: Vec<RadioName>,
         /// The hub's version.
         version: String,
+        /// The home's time zone, by which schedules are meant.
+        zone: Zone,
     },
     /// A radio says something.
     Report {

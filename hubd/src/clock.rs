@@ -8,7 +8,9 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use hubd_model::{MonoTime, Now, UnixMillis, WallTime};
+use hubd_model::{MonoTime, Now, Transition, UnixMillis, WallTime, Zone};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// The mark that systemd-timesyncd leaves when it has set the clock since boot.
@@ -17,6 +19,8 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 pub const SYNCED_MARK: &str = "/run/systemd/timesync/synchronized";
 /// How long an absent mark is taken for absent, in microseconds.
 const LOOK_AGAIN_US: u64 = 1_000_000;
+/// How many changes of the home's offset are known in advance: two a year, for a hundred years.
+const ZONE_CHANGES_MAX: usize = 200;
 
 /// Both clocks, and whether the date may be relied on.
 #[derive(Debug)]
@@ -86,13 +90,44 @@ pub fn unix_millis() -> UnixMillis {
 
 /// How far the system's time zone was ahead of UTC at this moment, in minutes.
 pub fn utc_offset_minutes(at: UnixMillis) -> i32 {
-    jiff::Timestamp::from_millisecond(at.0)
-        .map_or(0, |at| jiff::tz::TimeZone::system().to_offset(at).seconds() / 60)
+    Timestamp::from_millisecond(at.0).map_or(0, |at| TimeZone::system().to_offset(at).seconds() / 60)
+}
+
+/// The home's time zone as the mind takes it: its offset at `since` and its changes after that.
+pub fn home_zone(zone: &TimeZone, since: UnixMillis) -> Zone {
+    let Ok(since) = Timestamp::from_millisecond(since.0) else {
+        return Zone::default();
+    };
+    let changes = zone
+        .following(since)
+        .take(ZONE_CHANGES_MAX)
+        .map(|change| Transition {
+            at: UnixMillis(change.timestamp().as_millisecond()),
+            offset_minutes: change.offset().seconds() / 60,
+        });
+    Zone::new(zone.to_offset(since).seconds() / 60, changes.collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_home_zone_is_that_of_the_system_for_a_hundred_years() {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let since = UnixMillis(1_767_225_600_000);
+        let home = home_zone(&zone, since);
+        for hours in 0..24 * 365 * 99 {
+            let at = UnixMillis(since.0 + hours * 3_600_000);
+            let stamp = Timestamp::from_millisecond(at.0).unwrap();
+            assert_eq!(
+                home.offset_minutes(at),
+                zone.to_offset(stamp).seconds() / 60,
+                "{stamp}"
+            );
+        }
+        assert_eq!(home_zone(&TimeZone::UTC, since), Zone::fixed(0));
+    }
 
     #[test]
     fn the_date_is_trusted_once_the_mark_is_there() {

@@ -16,7 +16,7 @@ use hubd_core::engine::Engine;
 use hubd_core::input::{Answer, Input, Memory, Refusal, Ticket};
 use hubd_core::output::Output;
 use hubd_core::view::StoreHealth;
-use hubd_model::{CommandId, MonoTime, Now, Order, RadioName, Report};
+use hubd_model::{CodeReport, CodeTaskEnd, CommandId, MonoTime, Now, Order, RadioName, Report, Zone};
 use hubd_zwave::io::FromRadio;
 use sd_notify::NotifyState;
 use tokio::sync::{mpsc, oneshot};
@@ -65,6 +65,8 @@ pub struct Parts<R> {
     pub stop_radios: CancellationToken,
     /// The hub's version.
     pub version: String,
+    /// The home's time zone.
+    pub zone: Zone,
     /// Stops the loop.
     pub stop: CancellationToken,
     /// Told once whether there is a radio to work with. Who hears that there is none stops the hub.
@@ -94,6 +96,7 @@ pub async fn run<R: Records>(parts: Parts<R>, clock: impl Fn() -> Now) {
             memory: parts.memory,
             radios,
             version: parts.version,
+            zone: parts.zone,
         },
         None,
     );
@@ -207,8 +210,19 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
         let command: Option<CommandId> = match lost {
             Order::Actuate { command, .. } => Some(command),
             Order::Include(_) | Order::Answer(_) | Order::Cancel | Order::Exclude => None,
+            Order::Codes { task, device, .. } => {
+                let end = CodeTaskEnd::NoAnswer {
+                    reason: "the radio has too much to do".to_owned(),
+                };
+                let report = CodeReport::Ended { task, end, frames: 0 };
+                let report = Report::Codes { device, report };
+                return Some(Input::Report { radio, report });
+            }
             // Nothing waits for these: a withdrawn movement expires by itself, the others can be asked for again.
-            Order::Withdraw { .. } | Order::Refresh { .. } | Order::RemoveFailed { .. } => return None,
+            Order::Withdraw { .. }
+            | Order::Refresh { .. }
+            | Order::RemoveFailed { .. }
+            | Order::HoldAutoRelock { .. } => return None,
         };
         Some(Input::OrderLost { command, radio })
     }

@@ -82,6 +82,16 @@ id!(
     "person id"
 );
 id!(
+    /// What opens a door for a person: a PIN, a tag, a finger, a key.
+    CredentialId,
+    "credential id"
+);
+id!(
+    /// One emergency, from its first alarm to its end, or one drill.
+    IncidentId,
+    "incident id"
+);
+id!(
     /// One request to actuate a lock, from its acceptance to its end.
     CommandId,
     "command id"

@@ -4,26 +4,39 @@
 //! Nothing here does input or output, reads a clock or draws a random number.
 
 pub mod alarm;
+pub mod code;
 pub mod id;
 pub mod inclusion;
 pub mod lock;
 pub mod order;
+pub mod person;
 pub mod report;
+pub mod schedule;
 pub mod secret;
 pub mod time;
 pub mod unit;
+pub mod zone;
 
 pub use alarm::{AlarmSignal, Hazard};
-pub use id::{AlarmId, CommandId, DeviceAddress, LockId, ParseIdError, PersonId, RadioName};
+pub use code::{
+    CodeCapabilities, CodeChange, CodeChecksum, CodeRefusal, CodeReport, CodeTask, CodeTaskEnd, CodeTaskId,
+    SlotContent, SlotKey, SlotWish,
+};
+pub use id::{
+    AlarmId, CommandId, CredentialId, DeviceAddress, IncidentId, LockId, ParseIdError, PersonId, RadioName,
+};
 pub use inclusion::{
     InclusionAnswer, InclusionError, InclusionProgress, InclusionQuestion, InclusionState, InclusionStrategy,
     Security,
 };
 pub use lock::{BoltState, DoorState, LinkState, LockCapabilities, LockOp, ScheduleKind, Source, Via};
-pub use order::{Order, Urgency};
+pub use order::{Hold, Order, Urgency};
+pub use person::{CredentialKind, ParsePinError, Pin, Role, Usage};
 pub use report::{
-    ActuationStep, DeviceDescription, DeviceKind, LockSignal, RadioState, RemovalCause, Report,
+    ActuationStep, DeviceDescription, DeviceKind, HoldState, LockSignal, RadioState, RemovalCause, Report,
 };
+pub use schedule::{LocalMinute, LockSchedule, MinuteOfDay, Schedule, WeekDay, WeeklyWindow};
 pub use secret::{Key128, SecretBytes, SecretString};
 pub use time::{Millis, MonoTime, Now, UnixMillis, WallTime};
 pub use unit::{BatteryPercent, CodeSlot};
+pub use zone::{Transition, Zone};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::code::CodeCapabilities;
 use crate::id::PersonId;
 use crate::unit::CodeSlot;
 
@@ -163,4 +164,7 @@ pub struct LockCapabilities {
     pub schedules: Vec<ScheduleKind>,
     /// Whether it keeps a log of its own.
     pub log: bool,
+    /// What it can do with codes, in full.
+    #[serde(default)]
+    pub codes: CodeCapabilities,
 }

@@ -1,5 +1,6 @@
 //! What the mind asks of a radio.
 
+use crate::code::{CodeTask, CodeTaskId};
 use crate::id::{CommandId, DeviceAddress};
 use crate::inclusion::{InclusionAnswer, InclusionStrategy};
 use crate::lock::LockOp;
@@ -14,6 +15,15 @@ pub enum Urgency {
     Person,
     /// It can wait.
     Housekeeping,
+}
+
+/// Whether a lock's own relocking is suspended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hold {
+    /// It shall not lock by itself.
+    Suspended,
+    /// It locks by itself as it did before.
+    Restored,
 }
 
 /// One order to a radio. An adapter answers each with `Report`s and never blocks on one.
@@ -37,6 +47,25 @@ pub enum Order {
     Withdraw {
         /// Which.
         command: CommandId,
+    },
+    /// Read or change a lock's codes. Reported by `Report::Codes`; one after another on each lock, and always ended.
+    Codes {
+        /// Whose end is reported.
+        task: CodeTaskId,
+        /// The lock.
+        device: DeviceAddress,
+        /// What to do.
+        what: Box<CodeTask>,
+        /// Its place in the queue.
+        urgency: Urgency,
+    },
+    /// Keep a lock from locking by itself, or let it again as it did before. Level-triggered; a lock that cannot be
+    /// kept from it is reported by `Report::AutoRelock`.
+    HoldAutoRelock {
+        /// The lock.
+        device: DeviceAddress,
+        /// Whether it shall stay open.
+        hold: Hold,
     },
     /// Ask a device for its state now.
     Refresh {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::alarm::{AlarmSignal, Hazard};
+use crate::code::CodeReport;
 use crate::id::{CommandId, DeviceAddress};
 use crate::inclusion::{InclusionProgress, Security};
 use crate::lock::{BoltState, DoorState, LinkState, LockCapabilities, Via};
@@ -104,6 +105,18 @@ pub enum LockSignal {
     KeypadLockedOut,
 }
 
+/// What is known of a lock's own relocking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldState {
+    /// It does not lock by itself.
+    Suspended,
+    /// It locks by itself as it did before, or never did.
+    Normal,
+    /// It locks by itself and cannot be kept from it.
+    NotSupported,
+}
+
 /// Why a device left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -184,6 +197,20 @@ pub enum Report {
         command: CommandId,
         /// How far.
         step: ActuationStep,
+    },
+    /// Something of a lock's codes.
+    Codes {
+        /// The lock.
+        device: DeviceAddress,
+        /// What.
+        report: CodeReport,
+    },
+    /// Whether a lock's own relocking is suspended now.
+    AutoRelock {
+        /// The lock.
+        device: DeviceAddress,
+        /// What the lock confirmed.
+        hold: HoldState,
     },
     /// Where the inclusion stands.
     Inclusion(InclusionProgress),

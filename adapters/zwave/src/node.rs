@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hubd_model::{DeviceDescription, DeviceKind, Hazard, LockCapabilities, ScheduleKind, Security};
+use hubd_model::{
+    CodeCapabilities, DeviceDescription, DeviceKind, Hazard, LockCapabilities, ScheduleKind, Security,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::interview::Question;
@@ -212,6 +214,7 @@ impl Node {
                 pin_slots: self.pin_slots.unwrap_or(0),
                 schedules: self.schedules.clone().unwrap_or_default(),
                 log: self.log.unwrap_or(false),
+                codes: CodeCapabilities::default(),
             },
             DeviceKind::Alarm | DeviceKind::Other => LockCapabilities::default(),
         };

@@ -65,6 +65,8 @@ impl Engine {
                     self.devices.link(&id, link, &mut self.out);
                 }
             }
+            // Nobody has asked for these.
+            Report::Codes { .. } | Report::AutoRelock { .. } => {}
             Report::Actuation { command, step } => self.desk.step(name, &command, &step, &mut self.out),
         }
     }

@@ -148,6 +148,7 @@ fn serve(ready: &Sender<Served>) {
             radios: Vec::new(),
             stop_radios: CancellationToken::new(),
             version: "fuzz".into(),
+            zone: hubd_model::Zone::default(),
             stop: CancellationToken::new(),
             started: oneshot::channel().0,
         };

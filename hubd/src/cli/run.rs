@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -105,6 +106,7 @@ pub(super) async fn house(
         radios: links,
         stop_radios,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        zone: clock::home_zone(&TimeZone::system(), clock::unix_millis()),
         stop: stop_loop.clone(),
         started: tell_start,
     };

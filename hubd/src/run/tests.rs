@@ -10,7 +10,7 @@ use hubd_core::view::CommandStatus;
 use hubd_model::{
     ActuationStep, BatteryPercent, BoltState, DeviceAddress, DeviceDescription, DeviceKind, LockCapabilities,
     LockId, LockOp, LockSignal, Millis, MonoTime, RadioState, Report, Security, Source, UnixMillis, Urgency,
-    Via, WallTime,
+    Via, WallTime, Zone,
 };
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -176,6 +176,7 @@ fn start<R: Records + Send + 'static>(
         radios: vec![supervise(plan, stop_radios.clone())],
         stop_radios,
         version: "0.1.0".into(),
+        zone: Zone::default(),
         stop: stop.clone(),
         started: tell_start,
     };

@@ -14,7 +14,7 @@ use hubd::supervise::{Life, RadioPlan, supervise};
 use hubd::token::{NewToken, Scope};
 use hubd_model::{
     ActuationStep, DeviceAddress, DeviceDescription, DeviceKind, DoorState, Hazard, LockCapabilities,
-    LockSignal, Order, RadioName, RadioState, Report, Security, Source, Via,
+    LockSignal, Order, RadioName, RadioState, Report, Security, Source, Via, Zone,
 };
 use hubd_zwave::io::FromRadio;
 use tempfile::TempDir;
@@ -81,6 +81,7 @@ impl House {
             radios: vec![link],
             stop_radios,
             version: "test".into(),
+            zone: Zone::default(),
             stop: stop_loop.clone(),
             started: oneshot::channel().0,
         };

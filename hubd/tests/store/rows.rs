@@ -8,8 +8,8 @@ use hubd::store::{NewToken, StoreError, create_token_beside};
 use hubd_core::output::{DeviceRecord, Record, RecordKey};
 use hubd_core::view::{AlarmView, CommandStatus, CommandView, LockView, Reported};
 use hubd_model::{
-    BatteryPercent, CodeSlot, CommandId, DeviceAddress, DeviceDescription, DeviceKind, DoorState, LinkState,
-    LockCapabilities, LockOp, RadioName, ScheduleKind, SecretBytes, Security,
+    BatteryPercent, CodeCapabilities, CodeSlot, CommandId, DeviceAddress, DeviceDescription, DeviceKind,
+    DoorState, LinkState, LockCapabilities, LockOp, RadioName, ScheduleKind, SecretBytes, Security,
 };
 use rusqlite::Connection;
 
@@ -46,6 +46,7 @@ fn lock(id: &str) -> LockView {
                 pin_slots: 20,
                 schedules: vec![ScheduleKind::Weekly],
                 log: true,
+                codes: CodeCapabilities::default(),
             },
             hazards: Vec::new(),
         },

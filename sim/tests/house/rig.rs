@@ -10,7 +10,7 @@ use hubd_core::output::Output;
 use hubd_core::view::{CommandView, LockView};
 use hubd_model::{
     CommandId, InclusionAnswer, InclusionProgress, InclusionStrategy, LockId, LockOp, Millis, MonoTime, Now,
-    RadioName, Report, SecretString, UnixMillis, Urgency, WallTime,
+    RadioName, Report, SecretString, UnixMillis, Urgency, WallTime, Zone,
 };
 use hubd_sim::device::{Act, Device, Truth};
 use hubd_sim::dongle::{DeviceKey, Dongle, DongleConfig};
@@ -85,6 +85,7 @@ impl Rig {
             memory,
             radios,
             version: "test".into(),
+            zone: Zone::default(),
         });
         rig.reopen_at = Some(rig.now);
         rig.settle();

@@ -29,7 +29,8 @@ mod traffic;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hubd_model::{
-    CommandId, DeviceAddress, DeviceDescription, LinkState, Millis, MonoTime, Now, Order, Report, WallTime,
+    CodeRefusal, CodeReport, CodeTaskEnd, CommandId, DeviceAddress, DeviceDescription, HoldState, LinkState,
+    Millis, MonoTime, Now, Order, Report, WallTime,
 };
 
 use crate::dongle::{self, Dongle};
@@ -258,6 +259,20 @@ impl Host {
                 self.actuate(command, &device, op, urgency, expires);
             }
             Order::Withdraw { command } => self.withdraw(&command),
+            Order::Codes { task, device, .. } => self.report(Report::Codes {
+                device,
+                report: CodeReport::Ended {
+                    task,
+                    end: CodeTaskEnd::Refused {
+                        reason: CodeRefusal::NotSupported,
+                    },
+                    frames: 0,
+                },
+            }),
+            Order::HoldAutoRelock { device, .. } => self.report(Report::AutoRelock {
+                device,
+                hold: HoldState::NotSupported,
+            }),
             Order::Refresh { device } => self.refresh(&device),
             Order::Include(strategy) => self.include(strategy),
             Order::Answer(answer) => self.answer(answer),

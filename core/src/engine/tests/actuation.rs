@@ -24,7 +24,9 @@ fn orders(house: &House) -> Vec<String> {
             | Order::Answer(_)
             | Order::Cancel
             | Order::Exclude
-            | Order::RemoveFailed { .. } => format!("{order:?}"),
+            | Order::RemoveFailed { .. }
+            | Order::Codes { .. }
+            | Order::HoldAutoRelock { .. } => format!("{order:?}"),
         })
         .collect()
 }

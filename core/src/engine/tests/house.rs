@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hubd_model::{
     ActuationStep, AlarmSignal, BoltState, CommandId, DeviceAddress, DeviceDescription, DeviceKind,
     LockCapabilities, LockId, LockOp, LockSignal, Millis, MonoTime, Now, Order, RadioName, RadioState,
-    Report, Security, UnixMillis, Urgency, Via, WallTime,
+    Report, Security, UnixMillis, Urgency, Via, WallTime, Zone,
 };
 
 use crate::engine::Engine;
@@ -105,6 +105,7 @@ impl House {
             memory,
             radios: vec![radio()],
             version: "0.1.0".into(),
+            zone: Zone::default(),
         });
         self.report(Report::Radio(RadioState::Ready));
     }

@@ -1,0 +1,243 @@
+//! The codes, tags and fingers that a lock keeps: what the mind asks of them and what the lock says.
+//!
+//! A lock keeps each in a slot. Configuration is level-triggered: the mind repeats its wish until the lock reports
+//! that it is so. A radio never writes or clears a slot unless it was ordered to, each time anew.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::person::{CredentialKind, Pin};
+use crate::schedule::LockSchedule;
+use crate::unit::CodeSlot;
+
+/// Names one place in which a lock keeps a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SlotKey {
+    /// What is kept there.
+    pub kind: CredentialKind,
+    /// Where.
+    pub slot: CodeSlot,
+}
+
+impl SlotKey {
+    /// The PIN slot of this number.
+    pub const fn pin(slot: CodeSlot) -> Self {
+        Self {
+            kind: CredentialKind::Pin,
+            slot,
+        }
+    }
+}
+
+impl fmt::Display for SlotKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} slot {}", self.kind.as_str(), self.slot.number())
+    }
+}
+
+/// What a lock said of a slot. Without a report a slot is `Unknown`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum SlotContent {
+    /// Nobody reported it.
+    #[default]
+    Unknown,
+    /// Nothing is kept there.
+    Empty,
+    /// A PIN that the lock showed.
+    Pin {
+        /// The PIN.
+        pin: Pin,
+        /// Whether it opens the door.
+        enabled: bool,
+    },
+    /// Something is kept there that the lock does not show: a masked PIN, a tag, a finger.
+    Hidden {
+        /// Whether it opens the door.
+        enabled: bool,
+    },
+}
+
+impl SlotContent {
+    /// Whether the lock said that something is kept there.
+    pub const fn is_occupied(&self) -> bool {
+        match self {
+            Self::Unknown | Self::Empty => false,
+            Self::Pin { .. } | Self::Hidden { .. } => true,
+        }
+    }
+}
+
+/// What a slot shall hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotWish {
+    /// The PIN.
+    pub pin: Pin,
+    /// The person's name, for locks that keep names; the radio shortens it to what the lock takes.
+    pub name: String,
+    /// The schedule that the lock shall keep for it.
+    pub schedule: LockSchedule,
+}
+
+/// Names one order about codes until its end. Given by the mind, unique while the hub runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CodeTaskId(pub u64);
+
+/// One order about a lock's codes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CodeTask {
+    /// Find out what every slot holds, by the cheapest way that the lock offers: when the lock's checksum is `known`,
+    /// nothing more is read. Ends as `Done` after a report of every occupied slot; slots that were not reported are
+    /// empty then.
+    ReadAll {
+        /// The checksum of the last complete read, as the radio reported it.
+        known: Option<CodeChecksum>,
+    },
+    /// Read one slot.
+    Read(SlotKey),
+    /// Write one slot and its schedule, then read both back. A code that restricts is never valid without its
+    /// restriction: it is written disabled, or its schedule first, as the lock allows.
+    Write {
+        /// Where.
+        key: SlotKey,
+        /// What.
+        wish: SlotWish,
+    },
+    /// Make one slot and its schedule empty, then read it back.
+    Clear(SlotKey),
+    /// Put the lock into the mode in which the next tag or finger is learnt into this slot.
+    Enrol(SlotKey),
+}
+
+/// A checksum over all codes of a lock, in the lock's own formula.
+///
+/// Spec: CC:0063.02.18, CC:0083.01.14
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CodeChecksum(pub u32);
+
+/// How an order about codes ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CodeTaskEnd {
+    /// The lock acknowledged it; what it holds now was reported before this.
+    Done,
+    /// The lock refused it.
+    Refused {
+        /// Why.
+        reason: CodeRefusal,
+    },
+    /// The lock did not answer. What it holds is not known for sure.
+    NoAnswer {
+        /// One sentence.
+        reason: String,
+    },
+}
+
+/// Why a lock refused an order about codes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CodeRefusal {
+    /// It keeps no such slot.
+    NoSuchSlot,
+    /// It has the same code in another slot already.
+    Duplicate,
+    /// The PIN is too short, too long or not to the lock's taste.
+    BadPin,
+    /// It cannot keep this schedule.
+    BadSchedule,
+    /// It cannot do that at all.
+    NotSupported,
+    /// Anything else, in one sentence.
+    Other(String),
+}
+
+/// What a radio tells of a lock's codes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CodeReport {
+    /// What a slot holds, as the lock said when it was asked.
+    Slot {
+        /// Which.
+        key: SlotKey,
+        /// What it holds.
+        content: SlotContent,
+        /// The schedule that the lock keeps for it, where it was asked for.
+        schedule: Option<LockSchedule>,
+    },
+    /// The lock's checksum over all its codes, as of the slots just reported.
+    Checksum(CodeChecksum),
+    /// The lock said by itself that somebody changed a slot, at the keypad or by another controller.
+    Changed {
+        /// Which; `None` when the lock did not say, or when it was all of them.
+        key: Option<SlotKey>,
+        /// How.
+        change: CodeChange,
+    },
+    /// An order ended.
+    Ended {
+        /// Which.
+        task: CodeTaskId,
+        /// How.
+        end: CodeTaskEnd,
+        /// How many frames it cost on the air, both ways.
+        frames: u32,
+    },
+}
+
+/// How somebody changed a lock's codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CodeChange {
+    /// A code was added.
+    Added,
+    /// A code was changed.
+    Changed,
+    /// A code was deleted.
+    Deleted,
+    /// Every code was deleted.
+    AllDeleted,
+    /// A code was refused because it is in use already.
+    DuplicateRefused,
+    /// The master code was changed.
+    MasterChanged,
+}
+
+/// What a lock can do with codes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CodeCapabilities {
+    /// How many PINs it keeps; 0 when it keeps none, or is still being asked.
+    pub pin_slots: u16,
+    /// How many tags it keeps.
+    pub rfid_slots: u16,
+    /// How many fingers it keeps.
+    pub finger_slots: u16,
+    /// The shortest PIN that it takes.
+    pub pin_digits_min: u8,
+    /// The longest PIN that it takes.
+    pub pin_digits_max: u8,
+    /// How many windows of the week it keeps for each slot; 0 for none.
+    pub weekly_per_slot: u8,
+    /// How many spans between two dates it keeps for each slot; 0 for none.
+    pub dated_per_slot: u8,
+    /// Whether one slot may have windows of the week and a span at the same time.
+    pub both_schedules: bool,
+    /// Whether it tells a checksum over all its codes.
+    pub checksum: bool,
+    /// Whether it runs on batteries and has to be woken for every frame.
+    pub battery: bool,
+}
+
+impl Default for CodeCapabilities {
+    fn default() -> Self {
+        Self {
+            pin_slots: 0,
+            rfid_slots: 0,
+            finger_slots: 0,
+            pin_digits_min: 4,
+            pin_digits_max: 10,
+            weekly_per_slot: 0,
+            dated_per_slot: 0,
+            both_schedules: false,
+            checksum: false,
+            battery: false,
+        }
+    }
+}
