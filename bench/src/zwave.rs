@@ -252,7 +252,7 @@ fn table(theirs: &Figures, ours: &Figures, floor: &Figures, rounds: usize) -> St
         String::new(),
         format!(
             "Measured on {}. Both before the same mock home of four nodes (`tests/peers/zwave`, no delay in the air), in turns, {rounds} \
-             rounds, {} samples a row; median / 95th percentile. What hubd answers as \"done\" is on disk then, and its events are committed \
+             rounds, {} samples a row; median / 95th percentile. What hubd answers as \"done\" is on disk then, and its events are spooled or committed \
              when the client has them. On S0, where nothing confirms a command, hubd also reads the bolt back.",
             document::machine(),
             ours.first_frame.count(),

@@ -16,7 +16,7 @@ use hubd_core::engine::Engine;
 use hubd_core::input::{Answer, Input, Memory, Refusal, Ticket};
 use hubd_core::output::Output;
 use hubd_core::view::StoreHealth;
-use hubd_model::{CodeReport, CodeTaskEnd, CommandId, MonoTime, Now, Order, RadioName, Report, Zone};
+use hubd_model::{CodeReport, CodeTaskEnd, CommandId, Millis, MonoTime, Now, Order, RadioName, Report, Zone};
 use hubd_zwave::io::FromRadio;
 use sd_notify::NotifyState;
 use tokio::sync::{mpsc, oneshot};
@@ -25,11 +25,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::hub::{Hub, ToLoop};
 use crate::run::start::{FirstVerdicts, NoRadio};
-use crate::store::{Store, StoreJob, StoreStatus};
+use crate::store::{Show, Store, StoreJob, StoreStatus, Taken};
 use crate::supervise::RadioLink;
 
 /// After so many turns everybody gets one, whoever else has something to say.
 const TURNS_IN_A_ROW_MAX: u32 = 32;
+/// How long what is spooled waits for its commit: until everybody has been told, and what comes with it is here.
+const FLUSH_PAUSE: Millis = Millis(4);
 /// How long adapters have to end when the hub stops.
 const ADAPTERS_END_MAX: Duration = Duration::from_secs(3);
 /// How long the store has to write the last entries when the hub stops.
@@ -38,12 +40,19 @@ const LAST_ENTRIES_MAX: Duration = Duration::from_secs(5);
 /// Where records go.
 pub trait Records {
     /// Takes jobs, in their order; never waits.
-    fn submit(&self, jobs: Vec<StoreJob>);
+    fn submit(&self, jobs: Vec<StoreJob>, show: Show) -> Taken;
+
+    /// Lets what was taken be written.
+    fn flush(&self);
 }
 
 impl Records for Store {
-    fn submit(&self, jobs: Vec<StoreJob>) {
-        self.submit_all(jobs);
+    fn submit(&self, jobs: Vec<StoreJob>, show: Show) -> Taken {
+        self.submit_all(jobs, show)
+    }
+
+    fn flush(&self) {
+        Self::flush(self);
     }
 }
 
@@ -85,6 +94,7 @@ pub async fn run<R: Records>(parts: Parts<R>, clock: impl Fn() -> Now) {
         last_entry: 0,
         durable: parts.memory.last_seq,
         first_radio: 0,
+        flush_at: None,
         start: None,
     };
     let (mut from_handles, mut status) = (parts.from_handles, parts.status);
@@ -109,6 +119,7 @@ pub async fn run<R: Records>(parts: Parts<R>, clock: impl Fn() -> Now) {
     while !parts.stop.is_cancelled() {
         turns = turns.wrapping_add(1);
         if turns.is_multiple_of(TURNS_IN_A_ROW_MAX) {
+            house.flush_when_due();
             house.give_everybody_a_turn(&mut from_handles, &mut status);
             if let Some(watchdog) = &mut watchdog
                 && watchdog.tick().now_or_never().is_some()
@@ -119,6 +130,7 @@ pub async fn run<R: Records>(parts: Parts<R>, clock: impl Fn() -> Now) {
         }
         let until_deadline = house.until_deadline();
         let until_verdict = house.until_verdict();
+        let until_flush = house.until_flush();
         if until_deadline == Some(Duration::ZERO) {
             house.give(Input::Tick, None);
             continue;
@@ -136,6 +148,7 @@ pub async fn run<R: Records>(parts: Parts<R>, clock: impl Fn() -> Now) {
                 }
             },
             () = sleep_or_never(until_deadline) => house.give(Input::Tick, None),
+            () = sleep_or_never(until_flush) => house.flush(),
             () = sleep_or_never(until_verdict) => house.judge_start(),
             Some(message) = from_handles.recv() => house.asked(message),
             () = tick_or_never(&mut watchdog) => notify(NotifyState::Watchdog),
@@ -146,6 +159,7 @@ pub async fn run<R: Records>(parts: Parts<R>, clock: impl Fn() -> Now) {
     parts.stop_radios.cancel();
     house.hear_the_last_words().await;
     house.give(Input::Stopping, None);
+    house.flush();
     house.wait_for_the_disk(&mut status).await;
 }
 
@@ -162,6 +176,8 @@ struct Loop<R, C> {
     durable: u64,
     /// Which radio is listened to first, in turns.
     first_radio: usize,
+    /// When the store is to write what it only spooled.
+    flush_at: Option<MonoTime>,
     /// The verdicts of the start until they are complete, and who waits for them.
     start: Option<(FirstVerdicts, oneshot::Sender<Result<(), NoRadio>>)>,
 }
@@ -172,12 +188,16 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
         let mut inputs = VecDeque::from([input]);
         // Given to the store together, so that its thread wakes once and commits once.
         let mut records = Vec::new();
+        let mut show = Show::AtOnce;
         // An order that is lost ends its command, so this ends too.
         while let Some(input) = inputs.pop_front() {
             self.engine.handle((self.clock)(), input);
             while let Some(output) = self.engine.poll() {
                 match output {
-                    Output::Order { radio, order } => inputs.extend(self.order(radio, order)),
+                    Output::Order { radio, order } => {
+                        show = Show::AtCommit;
+                        inputs.extend(self.order(radio, order));
+                    }
                     Output::Journal(entry) => {
                         self.last_entry = entry.seq;
                         records.push(StoreJob::Journal(entry));
@@ -195,7 +215,30 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
             }
         }
         if !records.is_empty() {
-            self.store.submit(records);
+            self.submit(records, show);
+        }
+    }
+
+    fn submit(&mut self, records: Vec<StoreJob>, show: Show) {
+        match self.store.submit(records, show) {
+            Taken::Written => self.flush_at = None,
+            Taken::Spooled if self.flush_at.is_none() => {
+                self.flush_at = Some((self.clock)().mono + FLUSH_PAUSE);
+            }
+            Taken::Spooled => {}
+        }
+    }
+
+    /// A babbling radio does not keep the store from writing.
+    fn flush_when_due(&mut self) {
+        if self.until_flush() == Some(Duration::ZERO) {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.flush_at.take().is_some() {
+            self.store.flush();
         }
     }
 
@@ -243,8 +286,7 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
             }
             FromRadio::KeepCache(bytes) => {
                 radio.keep_cache(bytes.clone());
-                self.store
-                    .submit(vec![StoreJob::KeepCache { radio: name, bytes }]);
+                self.submit(vec![StoreJob::KeepCache { radio: name, bytes }], Show::AtCommit);
             }
         }
     }
@@ -306,6 +348,10 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
 
     fn until_deadline(&self) -> Option<Duration> {
         self.engine.next_deadline().map(|deadline| self.until(deadline))
+    }
+
+    fn until_flush(&self) -> Option<Duration> {
+        self.flush_at.map(|at| self.until(at))
     }
 
     fn until_verdict(&self) -> Option<Duration> {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::step::{Steps, cargo, run, say, target};
+use crate::step::{Steps, cargo, root, run, say, target};
 use crate::tools;
 
 /// Runs everything.
@@ -89,7 +89,15 @@ pub(crate) fn peers(filter: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn run_peers(filter: &[&str]) -> Result<()> {
+/// A word that is a file of tests means all of that file; any other word is part of a test's name.
+fn run_peers(words: &[&str]) -> Result<()> {
+    let filter = words.iter().flat_map(|word| {
+        let is_file = root()
+            .join("tests/peers/tests")
+            .join(format!("{word}.rs"))
+            .is_file();
+        is_file.then_some("--test").into_iter().chain([*word])
+    });
     run(cargo().args(["build", "--package", "hubd", "--locked"]))?;
     let args = [
         "nextest",

@@ -52,6 +52,8 @@ pub enum FromRadio {
 
 /// How long the port may refuse to take bytes before it counts as broken.
 const WRITE_WAIT: Duration = Duration::from_secs(3);
+/// How many turns others get until the dongle is answered although what it said was not taken yet.
+const LISTEN_TURNS_MAX: u32 = 64;
 /// How often the time zone is looked at, for nodes that ask for the local time.
 const OFFSET_PAUSE: Millis = Millis::from_secs(900);
 /// The pauses before the port is opened again; the last one stays.
@@ -276,7 +278,7 @@ impl<C: Fn() -> Now + Send> Pump<C> {
             return ended;
         };
         if told {
-            tokio::task::yield_now().await;
+            wait_until_heard(&self.out).await;
         }
         let written = timeout(WRITE_WAIT, stream.write_all(&bytes)).await;
         if let Err(error) = written.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) {
@@ -299,6 +301,20 @@ impl<C: Fn() -> Now + Send> Pump<C> {
     async fn send(&mut self, message: FromRadio) -> Result<(), Ended> {
         self.out.send(message).await.map_err(|_| Ended::Over)
     }
+}
+
+/// Waits until the mind has taken what it was told and has told others, so that people hear of it first, and the
+/// dongle hears that a frame arrived only when the frame can no longer be lost. A mind that is busy for too long is not
+/// waited for: the dongle would give up.
+async fn wait_until_heard(out: &mpsc::Sender<FromRadio>) {
+    for _ in 0..LISTEN_TURNS_MAX {
+        tokio::task::yield_now().await;
+        if out.capacity() == out.max_capacity() {
+            tokio::task::yield_now().await;
+            return;
+        }
+    }
+    tracing::debug!("the dongle is answered before the mind has heard what it said");
 }
 
 async fn sleep_until(now: MonoTime, deadline: Option<MonoTime>) {

@@ -64,6 +64,7 @@ pub fn verify(
             let answer = json!({
                 "ok": report.first_bad.is_none(),
                 "entries": report.entries,
+                "spooled": report.spooled,
                 "lost": report.lost,
                 "forgotten": report.forgotten,
                 "last_seq": report.last_seq,
@@ -97,6 +98,13 @@ pub fn verify(
                         "{count} good entries stand before it; the last good one is {seq}. Compare with a backup."
                     )?;
                 }
+            }
+            if report.spooled > 0 {
+                writeln!(
+                    out,
+                    "{} entries wait in the spool; the hub appends them when it starts.",
+                    report.spooled
+                )?;
             }
             if report.lost > 0 {
                 writeln!(

@@ -27,7 +27,11 @@ pub(super) fn run(place: &Place) -> Result<(), Fault> {
     runtime()?.block_on(async {
         let stop = CancellationToken::new();
         stop_at_signal(stop.clone())?;
-        house(config, stop, |_| {}).await
+        // A task of its own: to wake what `block_on` itself waits for costs a system call each time.
+        match tokio::spawn(house(config, stop, |_| {})).await {
+            Ok(ended) => ended,
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        }
     })
 }
 
@@ -54,7 +58,7 @@ pub(super) struct Running {
 pub(super) async fn house(
     config: Config,
     stop: CancellationToken,
-    running: impl FnOnce(Running),
+    running: impl FnOnce(Running) + Send + 'static,
 ) -> Result<(), Fault> {
     // First what can be refused without touching anything.
     let listener = api::server::listen(config.http.listen)?;

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::hub::AskError;
-use crate::store::StoreOptions;
+use crate::store::{Show, StoreOptions, Taken};
 use crate::supervise::{Life, ORDERS_MAX, RadioPlan, Running, supervise};
 
 /// A store that keeps everything in memory, and syncs it when it is told to.
@@ -30,7 +30,7 @@ struct Fake {
 }
 
 impl Records for Fake {
-    fn submit(&self, jobs: Vec<StoreJob>) {
+    fn submit(&self, jobs: Vec<StoreJob>, _: Show) -> Taken {
         for job in jobs {
             let StoreJob::Journal(entry) = job else { continue };
             let seq = entry.seq;
@@ -42,7 +42,10 @@ impl Records for Fake {
                 let _ = self.status.try_send(StoreStatus::Durable { seq });
             }
         }
+        Taken::Written
     }
+
+    fn flush(&self) {}
 }
 
 impl Fake {
@@ -452,6 +455,54 @@ async fn the_real_store_keeps_what_happened() {
     assert!(matches!(answer, Answer::Command(command) if command.status == CommandStatus::Done));
     house.stop().await;
     store.close().await.unwrap();
+}
+
+/// A store that only spools, and notes when it is told to write.
+#[derive(Clone)]
+struct Spooling {
+    fake: Fake,
+    flushed: mpsc::Sender<Instant>,
+}
+
+impl Records for Spooling {
+    fn submit(&self, jobs: Vec<StoreJob>, show: Show) -> Taken {
+        match self.fake.submit(jobs, show) {
+            Taken::Written | Taken::Spooled => Taken::Spooled,
+        }
+    }
+
+    fn flush(&self) {
+        let _ = self.flushed.try_send(Instant::now());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_spooled_is_written_a_moment_later() {
+    let (status_in, status) = mpsc::channel(16);
+    let (flushed, mut flushes) = mpsc::channel(16);
+    let fake = Fake {
+        journal: Arc::default(),
+        status: status_in,
+        disk: true,
+    };
+    let begin = Instant::now();
+    let house = start(Spooling { fake, flushed }, status, Memory::default(), mute(1));
+    let lock = house.locks(1).await.remove(0);
+    let first = flushes.recv().await.unwrap() - begin;
+    assert!(
+        first >= FLUSH_PAUSE.to_std() && first <= 2 * FLUSH_PAUSE.to_std(),
+        "{first:?}"
+    );
+    // Nothing is left over, so nothing is written again until something happens.
+    assert!(
+        tokio::time::timeout(Duration::from_secs(1), flushes.recv())
+            .await
+            .is_err()
+    );
+    let asked = Instant::now();
+    house.unlock("c1", &lock).await.unwrap();
+    assert!(flushes.recv().await.unwrap() - asked <= 2 * FLUSH_PAUSE.to_std());
+    house.stop().await;
 }
 
 /// An adapter that says these states and then nothing.

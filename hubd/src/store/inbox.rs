@@ -1,14 +1,14 @@
 //! What waits for the writer: bounded, and never a reason for the sender to wait.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use hubd_core::event::Entry;
 use hubd_core::output::DeviceRecord;
 use hubd_core::view::CommandView;
 use hubd_model::{AlarmId, CommandId, LockId, RadioName, UnixMillis};
 use tokio::sync::oneshot;
 
+use super::StoredEntry;
 use super::error::StoreError;
 use super::tokens::{NewToken, TokenRow};
 
@@ -27,6 +27,16 @@ pub(crate) enum RowKey {
     Command(CommandId),
     Cache(RadioName),
     TokenUse(String),
+}
+
+impl RowKey {
+    /// The key of a device's row.
+    pub(crate) fn of(record: &DeviceRecord) -> Self {
+        match record {
+            DeviceRecord::Lock(view) => Self::Lock(view.id.clone()),
+            DeviceRecord::Alarm(view) => Self::Alarm(view.id.clone()),
+        }
+    }
 }
 
 /// What a row shall become.
@@ -64,10 +74,25 @@ pub(crate) struct Waiting {
     pub(crate) reply: oneshot::Sender<Result<Changed, StoreError>>,
 }
 
+/// An entry on its way to disk.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) entry: Arc<StoredEntry>,
+    /// Live listeners have it already.
+    pub(crate) shown: bool,
+}
+
+/// What the queue did not take.
+#[derive(Default)]
+pub(crate) struct Refused {
+    pub(crate) entries: Vec<Pending>,
+    pub(crate) rows: Vec<RowKey>,
+}
+
 /// Everything that waited.
 #[derive(Default)]
 pub(crate) struct Batch {
-    pub(crate) entries: VecDeque<Entry>,
+    pub(crate) entries: VecDeque<Pending>,
     pub(crate) rows: BTreeMap<RowKey, RowChange>,
     pub(crate) changes: Vec<Waiting>,
     /// It is time to try again.
@@ -101,25 +126,31 @@ impl Inbox {
         self.wake.notify_one();
     }
 
-    /// Queues an entry, without waking the writer; hands it back when the queue is full or closed.
-    pub(crate) fn entry(&self, entry: Entry) -> Option<Entry> {
+    /// Queues entries and rows, without waking the writer, which takes all of them or none: a row belongs to what
+    /// happened. Hands back what finds the queue full or closed.
+    pub(crate) fn records(
+        &self,
+        entries: impl IntoIterator<Item = Pending>,
+        rows: impl IntoIterator<Item = (RowKey, RowChange)>,
+    ) -> Refused {
         let mut waiting = self.waiting();
-        if waiting.closing || waiting.entries.len() >= ENTRIES_MAX {
-            return Some(entry);
+        let mut refused = Refused::default();
+        for entry in entries {
+            if waiting.closing || waiting.entries.len() >= ENTRIES_MAX {
+                refused.entries.push(entry);
+            } else {
+                waiting.entries.push_back(entry);
+            }
         }
-        waiting.entries.push_back(entry);
-        None
-    }
-
-    /// Queues a row, without waking the writer; false when the queue is full or closed.
-    pub(crate) fn row(&self, key: RowKey, change: RowChange) -> bool {
-        let mut waiting = self.waiting();
-        let full = waiting.rows.len() >= ROWS_MAX && !waiting.rows.contains_key(&key);
-        if waiting.closing || full {
-            return false;
+        for (key, change) in rows {
+            let full = waiting.rows.len() >= ROWS_MAX && !waiting.rows.contains_key(&key);
+            if waiting.closing || full {
+                refused.rows.push(key);
+            } else {
+                waiting.rows.insert(key, change);
+            }
         }
-        waiting.rows.insert(key, change);
-        true
+        refused
     }
 
     /// Queues a change that its caller waits for.

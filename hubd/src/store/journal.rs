@@ -86,6 +86,11 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
+    /// The key of the last entry that was appended.
+    pub(crate) const fn month_key(&self) -> Option<&MonthKey> {
+        self.month.as_ref()
+    }
+
     /// Reads the journal's end.
     pub(crate) fn read(db: &Connection) -> Result<Self, StoreError> {
         let failed = || StoreError::database("read the journal's end");
@@ -286,10 +291,22 @@ impl<'t> Appender<'t> {
 /// The entry that stands for the lost ones from `first` to the one before `next`.
 pub(crate) fn lost(first: u64, next: &StoredEntry) -> StoredEntry {
     let last = next.seq.saturating_sub(1);
+    let reason = "the records could not be written for longer than memory lasted";
+    lost_for(first, last, next.at, next.clock_synced, reason)
+}
+
+/// The entry that stands for the lost ones from `first` to `last`.
+pub(crate) fn lost_for(
+    first: u64,
+    last: u64,
+    at: UnixMillis,
+    clock_synced: bool,
+    reason: &str,
+) -> StoredEntry {
     StoredEntry {
         seq: last,
-        at: next.at,
-        clock_synced: next.clock_synced,
+        at,
+        clock_synced,
         kind: LOST.into(),
         lock: None,
         alarm: None,
@@ -298,7 +315,7 @@ pub(crate) fn lost(first: u64, next: &StoredEntry) -> StoredEntry {
             "from": first,
             "to": last,
             "lost": last.saturating_sub(first).saturating_add(1),
-            "reason": "the records could not be written for longer than memory lasted",
+            "reason": reason,
         }),
     }
 }

@@ -1,13 +1,16 @@
 //! What is on disk: rows, the journal and the vault.
 //!
 //! ```text
-//!  submit --> inbox --> writer thread --commit--> log --> live listeners (at once)
-//!  (never waits)                                   |
-//!                                                  +--> sync thread --> Durable{seq}, callers who wait for the disk
+//!           +--> spool --> live listeners (at once)
+//!           |
+//!  submit --+--> inbox --> writer thread --commit--> log --> live listeners, of what was not spooled
+//!  (never waits)                                     |
+//!                                                    +--> sync thread --> Durable{seq}, callers who wait for the disk
 //! ```
 //!
-//! An event is shown when it is committed (it survives the death of the process) and called durable when the log is
-//! synced (it survives a power cut). Neither the event loop nor a door ever waits for a disk. See ADR 0005.
+//! An event is shown when it is spooled or committed (it survives the death of the process) and called durable when
+//! the log is synced (it survives a power cut). Neither the event loop nor a door ever waits for a disk. See ADR 0005
+//! and 0008.
 
 mod database;
 mod durable;
@@ -18,8 +21,10 @@ mod journal;
 mod migrations;
 mod opening;
 mod page;
+mod progress;
 mod rows;
 pub mod shape;
+mod spool;
 mod tokens;
 mod vault;
 mod verify;
@@ -33,16 +38,20 @@ use std::thread::{self, JoinHandle};
 
 use hubd_core::event::Entry;
 use hubd_core::input::Memory;
-use hubd_core::output::{DeviceRecord, Record, RecordKey};
+use hubd_core::output::{Record, RecordKey};
 use hubd_model::{AlarmId, LockId, PersonId, RadioName, SecretBytes, UnixMillis};
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, broadcast, mpsc};
 
+use crate::clock;
+
 use durable::{SyncQueue, Syncer};
 use health::{Health, Part};
-use inbox::{Change, Changed, Inbox, RowChange, RowKey};
+use inbox::{Change, Changed, Inbox, Pending, RowChange, RowKey};
 use journal::Tail;
+use progress::Progress;
+use spool::{NotSpooled, Spool};
 use vault::Vault;
 use writer::{Tools, Writer};
 
@@ -129,6 +138,26 @@ pub enum StoreJob {
     },
 }
 
+/// When live listeners hear of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// At once, where the spool takes them.
+    AtOnce,
+    /// When they are committed: nothing comes between an order that was just given and its radio.
+    AtCommit,
+}
+
+/// What became of jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "what is only spooled has to be flushed"]
+pub enum Taken {
+    /// They are on their way to the database.
+    Written,
+    /// They are spooled and shown. [`Store::flush`] is to be called a moment later: the thread that writes is not woken
+    /// while others still tell people of them.
+    Spooled,
+}
+
 /// What the store tells the event loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreStatus {
@@ -164,7 +193,9 @@ pub struct Store {
 struct Inner {
     dir: PathBuf,
     inbox: Arc<Inbox>,
-    live: broadcast::Sender<Arc<StoredEntry>>,
+    progress: Arc<Progress>,
+    /// Absent when it could not be opened: then everything is shown at its commit.
+    spool: Mutex<Option<Spool>>,
     health: Arc<Health>,
     vault: Arc<Vault>,
     tokens: Arc<tokens::Tokens>,
@@ -192,7 +223,6 @@ impl Store {
         let db = database::open(dir)?;
         let vault = Arc::new(opening::open_vault(&db, dir, options)?);
         let tail = Tail::read(&db)?;
-        let memory = opening::read_memory(&db, tail.head.seq)?;
         let durable = tail.head.seq;
 
         let (health, status) = Health::new();
@@ -201,7 +231,9 @@ impl Store {
             Arc::<Inbox>::default(),
             Arc::<SyncQueue>::default(),
         );
-        let (live, _) = broadcast::channel(LIVE_MAX);
+        let (mut spool, recovered) = opening::read_spool(&db, &vault, dir, tail.head.seq)?;
+        let last = recovered.last().unwrap_or(durable);
+        let progress = Arc::new(Progress::new(last, LIVE_MAX));
         let tokens = Arc::new(tokens::Tokens::open(dir)?);
         let syncer = Syncer::open(
             dir,
@@ -210,16 +242,22 @@ impl Store {
             Arc::clone(&health),
             durable,
         )?;
-        let writer = Writer::new(Tools {
+        let mut writer = Writer::new(Tools {
             db,
             vault: Arc::clone(&vault),
             inbox: Arc::clone(&inbox),
-            live: live.clone(),
+            progress: Arc::clone(&progress),
             health: Arc::clone(&health),
             syncs,
             pages_max: options.pages_max.clone(),
             tail,
         });
+        let written = writer.recover(&recovered);
+        opening::reuse_spool(&mut spool, dir, last, written);
+        let mut memory = opening::read_memory(writer.db(), last)?;
+        if !written {
+            opening::overlay(&mut memory, recovered);
+        }
         opening::check_later(dir, &health)?;
         let running = Running {
             writer: spawn(dir, "store-writer", move || writer.run())?,
@@ -229,7 +267,8 @@ impl Store {
         let inner = Inner {
             dir: dir.to_owned(),
             inbox,
-            live,
+            progress,
+            spool: Mutex::new(spool),
             health,
             vault,
             tokens,
@@ -247,54 +286,89 @@ impl Store {
 
     /// Takes a job; never waits. What does not fit is shown live and recorded as lost later.
     pub fn submit(&self, job: StoreJob) {
-        self.submit_all([job]);
+        match self.submit_all([job], Show::AtOnce) {
+            Taken::Written => {}
+            Taken::Spooled => self.flush(),
+        }
     }
 
     /// Takes jobs that belong together, in their order; never waits. What does not fit is shown live and recorded as
     /// lost later.
-    pub fn submit_all(&self, jobs: impl IntoIterator<Item = StoreJob>) {
+    pub fn submit_all(&self, jobs: impl IntoIterator<Item = StoreJob>, show: Show) -> Taken {
+        let (mut entries, mut rows) = (Vec::new(), Vec::new());
         for job in jobs {
-            self.queue(job);
+            match job {
+                StoreJob::Journal(entry) => entries.push(Arc::new(shape::entry(entry))),
+                StoreJob::Save(Record::Device(record)) => {
+                    rows.push((RowKey::of(&record), RowChange::Device(record)));
+                }
+                StoreJob::Save(Record::Command(view)) => {
+                    rows.push((RowKey::Command(view.id.clone()), RowChange::Command(view)));
+                }
+                StoreJob::Forget(RecordKey::Lock(id)) => rows.push((RowKey::Lock(id), RowChange::Forget)),
+                StoreJob::Forget(RecordKey::Alarm(id)) => rows.push((RowKey::Alarm(id), RowChange::Forget)),
+                StoreJob::KeepCache { radio, bytes } => {
+                    rows.push((RowKey::Cache(radio), RowChange::Cache(bytes)));
+                }
+            }
         }
+        let shown = show == Show::AtOnce && self.spooled(&entries, &rows);
+        // Somebody waits until these are on disk.
+        let awaited = entries.iter().any(|entry| writer::is_awaited(entry));
+        let inbox = &self.inner.inbox;
+        if shown {
+            for entry in &entries {
+                self.inner.progress.show(entry);
+            }
+        }
+        let refused = inbox.records(entries.into_iter().map(|entry| Pending { entry, shown }), rows);
+        for Pending { entry, .. } in refused.entries {
+            tracing::error!(
+                seq = entry.seq,
+                "the journal's queue is full or closed: an entry is lost"
+            );
+            self.inner.progress.show_lost(&entry);
+        }
+        for key in refused.rows {
+            tracing::error!(?key, "the store's queue is full or closed: a row was not saved");
+        }
+        if shown && !awaited {
+            return Taken::Spooled;
+        }
+        inbox.wake();
+        Taken::Written
+    }
+
+    /// Lets everything be written that was taken.
+    pub fn flush(&self) {
         self.inner.inbox.wake();
     }
 
-    fn queue(&self, job: StoreJob) {
-        let inbox = &self.inner.inbox;
-        let (key, change) = match job {
-            StoreJob::Journal(entry) => {
-                if let Some(entry) = inbox.entry(entry) {
-                    tracing::error!(
-                        seq = entry.seq,
-                        "the journal's queue is full or closed: an entry is lost"
-                    );
-                    // Without listeners there is nobody to tell.
-                    let _ = self.inner.live.send(Arc::new(shape::entry(entry)));
-                }
-                return;
-            }
-            StoreJob::Save(Record::Device(record)) => {
-                let key = match &record {
-                    DeviceRecord::Lock(view) => RowKey::Lock(view.id.clone()),
-                    DeviceRecord::Alarm(view) => RowKey::Alarm(view.id.clone()),
-                };
-                (key, RowChange::Device(record))
-            }
-            StoreJob::Save(Record::Command(view)) => {
-                (RowKey::Command(view.id.clone()), RowChange::Command(view))
-            }
-            StoreJob::Forget(RecordKey::Lock(id)) => (RowKey::Lock(id), RowChange::Forget),
-            StoreJob::Forget(RecordKey::Alarm(id)) => (RowKey::Alarm(id), RowChange::Forget),
-            StoreJob::KeepCache { radio, bytes } => (RowKey::Cache(radio), RowChange::Cache(bytes)),
+    /// Puts into the spool what can be shown at once then: what comes right after all that was shown.
+    fn spooled(&self, entries: &[Arc<StoredEntry>], rows: &[(RowKey, RowChange)]) -> bool {
+        let Some(first) = entries.first() else {
+            return false;
         };
-        if !inbox.row(key.clone(), change) {
-            tracing::error!(?key, "the store's queue is full or closed: a row was not saved");
+        let progress = &self.inner.progress;
+        if progress.shown().checked_add(1) != Some(first.seq) {
+            return false;
+        }
+        let mut spool = self.inner.spool.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(spool) = spool.as_mut() else { return false };
+        let (key, committed) = (progress.month_key(), progress.committed_seq());
+        match spool.append(key.as_ref(), committed, entries, rows, clock::mono) {
+            Ok(()) => true,
+            Err(NotSpooled::Later) => false,
+            Err(NotSpooled::Failed(error)) => {
+                spool::complain(&error);
+                false
+            }
         }
     }
 
-    /// Every entry from now on, as soon as it is committed; while nothing can be committed, as soon as it comes.
+    /// Every entry from now on, as soon as it is spooled or committed; while neither can be done, as soon as it comes.
     pub fn live(&self) -> broadcast::Receiver<Arc<StoredEntry>> {
-        self.inner.live.subscribe()
+        self.inner.progress.live()
     }
 
     /// What is wrong with the store, when something is.
@@ -302,11 +376,15 @@ impl Store {
         self.inner.health.fault()
     }
 
-    /// Reads a page of the journal.
+    /// Reads a page of the journal. Everything that was shown before is in it, unless nothing can be written.
     ///
     /// # Errors
     /// When it cannot be read, or too many read already.
     pub async fn page(&self, filter: Filter) -> Result<Vec<StoredEntry>, StoreError> {
+        if !self.inner.progress.is_readable() {
+            self.flush();
+            self.inner.progress.readable().await?;
+        }
         let vault = Arc::clone(&self.inner.vault);
         self.read(move |db| page::page(db, &vault, &filter)).await
     }
@@ -410,9 +488,8 @@ impl Store {
         };
         if due {
             // Only a label for people: if the queue is full, the next use writes it.
-            self.inner
-                .inbox
-                .row(RowKey::TokenUse(token.id.clone()), RowChange::TokenUse(now));
+            let row = (RowKey::TokenUse(token.id.clone()), RowChange::TokenUse(now));
+            drop(self.inner.inbox.records([], [row]));
         }
         Ok(Some(token))
     }
@@ -482,6 +559,12 @@ impl Inner {
                 Part::Writing,
                 Some("a thread of the store ended by a fault of the program".into()),
             );
+        }
+        let spool = self.spool.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut spool) = spool.filter(|_| self.progress.committed_seq() >= self.progress.shown())
+            && let Err(error) = spool.clear(&self.dir)
+        {
+            tracing::warn!(%error, "the spool is left as it is");
         }
     }
 }

@@ -8,6 +8,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::StoreError;
 use super::health::{Health, Part};
+use super::inbox::{RowChange, RowKey};
+use super::journal::read_month_key;
+use super::spool::{self, Recovered, Spool};
 use super::vault::{Missing, MonthKey, Vault};
 use super::writer::COMMANDS_KEPT;
 use super::{StoreOptions, database, rows, secret_context, spawn};
@@ -97,6 +100,68 @@ fn seal_again(db: &Connection, vault: &Vault) -> Result<(), StoreError> {
         .map_err(failed())?;
     }
     tx.commit().map_err(failed())
+}
+
+/// Opens the spool and reads what it holds beyond entry `committed`. Without a spool the store works, and says so.
+pub(super) fn read_spool(
+    db: &Connection,
+    vault: &Vault,
+    dir: &Path,
+    committed: u64,
+) -> Result<(Option<Spool>, Recovered), StoreError> {
+    let (spool, bytes) = match Spool::open(dir) {
+        Ok(opened) => opened,
+        Err(error) => {
+            spool::complain(&error);
+            return Ok((None, Recovered::default()));
+        }
+    };
+    let recovered = spool::recover(&bytes, committed, &mut |month| read_month_key(db, vault, month))?;
+    if let Some(damage) = &recovered.damage {
+        tracing::error!(
+            first = damage.first,
+            last = damage.last,
+            reason = damage.what,
+            "events are lost"
+        );
+    }
+    if let (Some(first), Some(last)) = (recovered.entries.first(), recovered.entries.last()) {
+        tracing::info!(
+            first = first.seq,
+            last = last.seq,
+            "events of the hub before this one are recorded now"
+        );
+    }
+    Ok((Some(spool), recovered))
+}
+
+/// Empties the spool when all of it, up to entry `last`, is `written`, and else leaves it for the next start.
+pub(super) fn reuse_spool(spool: &mut Option<Spool>, dir: &Path, last: u64, written: bool) {
+    let Some(open) = spool else { return };
+    if !written {
+        open.keep(last);
+    } else if let Err(error) = open.clear(dir) {
+        spool::complain(&error);
+        *spool = None;
+    }
+}
+
+/// Puts over what the database knows what could not be written to it yet.
+pub(super) fn overlay(memory: &mut Memory, recovered: Recovered) {
+    for (key, row) in recovered.rows {
+        match row {
+            RowChange::Device(record) => {
+                memory.devices.retain(|known| RowKey::of(known) != key);
+                memory.devices.push(record);
+            }
+            RowChange::Command(view) => {
+                memory.commands.retain(|known| known.id != view.id);
+                memory.commands.push(view);
+            }
+            RowChange::Forget => memory.devices.retain(|known| RowKey::of(known) != key),
+            RowChange::Cache(_) | RowChange::TokenUse(_) => {}
+        }
+    }
 }
 
 /// Reads what the mind knew.

@@ -136,6 +136,11 @@ impl MonthKey {
         Ok(Self { month, key })
     }
 
+    /// The month that it seals, as year * 100 + month.
+    pub(crate) const fn month(&self) -> u32 {
+        self.month
+    }
+
     /// The key sealed for its row.
     pub(crate) fn seal(&self, vault: &Vault) -> Result<Vec<u8>, StoreError> {
         vault.seal(&Self::context(self.month), &*self.key)

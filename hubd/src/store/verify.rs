@@ -18,18 +18,23 @@ use rusqlite::{Connection, Row};
 use super::StoreOptions;
 use super::database;
 use super::error::StoreError;
-use super::journal::{BLOCK, Head, LOST, Opener, Unreadable};
+use super::journal::{BLOCK, Head, LOST, Opener, Unreadable, read_month_key};
+use super::spool::{self, MonthKeys, Spool};
 use super::vault::{Missing, Vault};
 
 /// How many entries travel between the threads at once, and how many such batches may wait.
 const BATCH: usize = 1024;
 const BATCHES_WAITING: usize = 4;
+/// How often the spool of a hub at work is looked at until it holds still.
+const SPOOL_LOOKS: usize = 5;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyReport {
     /// How many good entries stand before the first bad one, or in the whole journal.
     pub entries: u64,
+    /// How many entries wait in the spool: the next start of the hub appends them.
+    pub spooled: u64,
     /// How many entries the hub itself recorded as lost before they could be written.
     pub lost: u64,
     /// How many payloads cannot be read because their month was forgotten; 0 unless `deep`.
@@ -104,8 +109,44 @@ pub fn verify(dir: &Path, deep: Option<&StoreOptions>) -> Result<VerifyReport, S
             let (head, blocks) = read?;
             finish(&mut report, head, &blocks);
         }
+        if report.first_bad.is_none() {
+            check_spool(&mut report, &db, dir, vault.as_ref())?;
+        }
         Ok(report)
     })
+}
+
+/// Looks at what was shown and is not in the journal yet. A hub at work changes that all the time; what it changes
+/// between two looks is its own business.
+fn check_spool(
+    report: &mut VerifyReport,
+    db: &Connection,
+    dir: &Path,
+    vault: Option<&Vault>,
+) -> Result<(), StoreError> {
+    let mut key;
+    for _ in 0..SPOOL_LOOKS {
+        let bytes = Spool::read(dir)?;
+        let committed = Head::read(db)?.seq;
+        let month_key: Option<&mut MonthKeys<'_>> = match vault {
+            Some(vault) => {
+                key = |month| read_month_key(db, vault, month);
+                Some(&mut key)
+            }
+            None => None,
+        };
+        let (spooled, damage) = spool::inspect(&bytes, committed, month_key)?;
+        if damage.is_some() && (Spool::read(dir)? != bytes || Head::read(db)?.seq != committed) {
+            continue;
+        }
+        report.spooled = spooled;
+        report.first_bad = damage.map(|damage| BadEntry {
+            seq: damage.first,
+            what: damage.what.to_owned(),
+        });
+        break;
+    }
+    Ok(())
 }
 
 fn read_names(db: &Connection) -> Result<Vec<Option<Arc<str>>>, StoreError> {
@@ -241,6 +282,7 @@ impl<'a> Walk<'a> {
         let verifier = Verifier::new();
         let report = VerifyReport {
             entries: 0,
+            spooled: 0,
             lost: 0,
             forgotten: 0,
             last_seq: 0,

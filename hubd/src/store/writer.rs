@@ -14,15 +14,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
-use tokio::sync::broadcast;
 
 use super::durable::{Committed, SyncQueue};
 use super::error::StoreError;
 use super::health::{Health, Part};
-use super::inbox::{Batch, Change, Changed, Inbox, ROWS_MAX, RowChange, RowKey, Waiting};
-use super::journal::{Appender, Tail, lost};
+use super::inbox::{Batch, Change, Changed, Inbox, Pending, ROWS_MAX, RowChange, RowKey, Waiting};
+use super::journal::{Appender, LOST, Tail, lost, lost_for};
+use super::progress::Progress;
+use super::spool::Recovered;
 use super::vault::Vault;
-use super::{StoredEntry, rows, shape, tokens};
+use super::{StoredEntry, rows, tokens};
 
 /// How many entries are kept in memory while they cannot be written.
 pub(crate) const BACKLOG_MAX: usize = 10_000;
@@ -33,19 +34,12 @@ pub(crate) const COMMANDS_KEPT: i64 = 1000;
 /// How many command rows are written between two clearings of old ones.
 const CLEAR_EVERY: usize = 256;
 
-/// An entry on its way to disk.
-struct Pending {
-    entry: Arc<StoredEntry>,
-    /// Live listeners have it already.
-    shown: bool,
-}
-
 /// Writes until closed.
 pub(crate) struct Writer {
     db: Connection,
     vault: Arc<Vault>,
     inbox: Arc<Inbox>,
-    live: broadcast::Sender<Arc<StoredEntry>>,
+    progress: Arc<Progress>,
     health: Arc<Health>,
     syncs: Arc<SyncQueue>,
     pages_max: Option<Arc<AtomicU32>>,
@@ -61,7 +55,7 @@ pub(crate) struct Tools {
     pub(crate) db: Connection,
     pub(crate) vault: Arc<Vault>,
     pub(crate) inbox: Arc<Inbox>,
-    pub(crate) live: broadcast::Sender<Arc<StoredEntry>>,
+    pub(crate) progress: Arc<Progress>,
     pub(crate) health: Arc<Health>,
     pub(crate) syncs: Arc<SyncQueue>,
     pub(crate) pages_max: Option<Arc<AtomicU32>>,
@@ -74,7 +68,7 @@ impl Writer {
             db: tools.db,
             vault: tools.vault,
             inbox: tools.inbox,
-            live: tools.live,
+            progress: tools.progress,
             health: tools.health,
             syncs: tools.syncs,
             pages_max: tools.pages_max,
@@ -84,6 +78,29 @@ impl Writer {
             commands_written: 0,
             failing: false,
         }
+    }
+
+    /// Commits what the spool held, before anything else is asked of the store. Says whether that went well; if not,
+    /// it is kept and tried again like everything that comes later.
+    pub(crate) fn recover(&mut self, recovered: &Recovered) -> bool {
+        let damage = recovered.damage.as_ref().map(|damage| {
+            let at = crate::clock::unix_millis();
+            Arc::new(lost_for(damage.first, damage.last, at, false, damage.what))
+        });
+        for entry in recovered.entries.iter().cloned().chain(damage) {
+            self.entries.push_back(Pending { entry, shown: true });
+        }
+        if self.entries.is_empty() {
+            return true;
+        }
+        self.rows.extend(recovered.rows.iter().cloned());
+        self.write(Vec::new());
+        !self.failing
+    }
+
+    /// The connection, for what is read before the thread runs.
+    pub(crate) const fn db(&self) -> &Connection {
+        &self.db
     }
 
     /// The thread's body.
@@ -107,8 +124,8 @@ impl Writer {
 
     /// Puts what came behind what is kept, within the limits.
     fn take_in(&mut self, batch: Batch) -> Vec<Waiting> {
-        for entry in batch.entries {
-            let entry = Arc::new(shape::entry(entry));
+        for pending in batch.entries {
+            let entry = &pending.entry;
             let next = self
                 .entries
                 .back()
@@ -123,9 +140,9 @@ impl Writer {
                 // Its number is missing from now on, and the next entry that is written says so. What came before it
                 // is shown before it.
                 self.show_all();
-                self.show(&entry);
+                self.progress.show_lost(entry);
             } else {
-                self.entries.push_back(Pending { entry, shown: false });
+                self.entries.push_back(pending);
             }
         }
         for (key, change) in batch.rows {
@@ -139,14 +156,13 @@ impl Writer {
     }
 
     fn show(&self, entry: &Arc<StoredEntry>) {
-        // Without listeners there is nobody to tell.
-        let _ = self.live.send(Arc::clone(entry));
+        self.progress.show(entry);
     }
 
     fn show_all(&mut self) {
         for pending in self.entries.iter_mut().filter(|pending| !pending.shown) {
             pending.shown = true;
-            let _ = self.live.send(Arc::clone(&pending.entry));
+            self.progress.show(&pending.entry);
         }
     }
 
@@ -185,7 +201,7 @@ impl Writer {
             let mut appender = Appender::new(&tx, &self.vault, tail)?;
             for pending in self.entries.iter().take(count) {
                 let next = appender.tail.head.seq.saturating_add(1);
-                if pending.entry.seq > next {
+                if pending.entry.seq > next && &*pending.entry.kind != LOST {
                     let entry = Arc::new(lost(next, &pending.entry));
                     appender.append(&entry)?;
                     lost_entries.push(entry);
@@ -226,6 +242,7 @@ impl Writer {
         self.commands_written = done.commands_written;
         let rows = self.rows.len();
         self.rows.clear();
+        self.progress.committed(self.tail.head.seq, self.tail.month_key());
         for entry in &done.lost {
             tracing::error!(what = %entry.data, "journal entries were lost");
             self.show(entry);
@@ -235,7 +252,7 @@ impl Writer {
             let Some(pending) = self.entries.pop_front() else {
                 break;
             };
-            awaited |= &*pending.entry.kind == "command.ended";
+            awaited |= is_awaited(&pending.entry);
             if !pending.shown {
                 self.show(&pending.entry);
             }
@@ -266,6 +283,7 @@ impl Writer {
         self.failing = true;
         self.health.note(Part::Writing, Some(advice(error)));
         self.show_all();
+        self.progress.stuck();
         self.syncs.wake_writer_later();
     }
 }
@@ -277,6 +295,11 @@ struct Done {
     lost: Vec<Arc<StoredEntry>>,
     changed: Vec<Result<Changed, StoreError>>,
     commands_written: usize,
+}
+
+/// Whether somebody waits until this entry is on disk.
+pub(crate) fn is_awaited(entry: &StoredEntry) -> bool {
+    &*entry.kind == "command.ended"
 }
 
 fn refuse(changes: Vec<Waiting>, reason: Option<String>) {

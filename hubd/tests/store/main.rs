@@ -15,6 +15,7 @@ mod crash;
 mod faults;
 mod pages;
 mod rows;
+mod spool;
 mod tamper;
 
 use std::path::Path;

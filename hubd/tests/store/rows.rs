@@ -26,7 +26,7 @@ fn at<T>(value: T) -> Reported<T> {
     }
 }
 
-fn lock(id: &str) -> LockView {
+pub(crate) fn lock(id: &str) -> LockView {
     let via = Via {
         source: Source::Keypad,
         slot: CodeSlot::new(3),
