@@ -249,20 +249,21 @@ fn keys(config: &Config) -> Finding {
     }
 }
 
-fn recovery(config: &Config, detail: &str) -> Finding {
-    if config.vault.recovery_recipients.is_empty() {
-        let advice =
-            "make a key with age-keygen, keep it on paper, and add its age1… to vault.recovery_recipients";
-        Finding::attention(
+fn recovery(config: &Config, identity: &str) -> Finding {
+    let configured = &config.vault.recovery_recipients;
+    // Before the first start, and when the database cannot be read, only the configuration can be counted.
+    let count = crate::store::list_recipients_beside(&config.data_dir, &super::store_options(configured))
+        .map_or(configured.len(), |all| all.len());
+    match count {
+        0 => Finding::attention(
             "keys",
-            format!("{detail}, but if the disk dies nothing sealed can be read"),
-            advice,
-        )
-    } else {
-        Finding::good(
+            format!("{identity}; there is no recovery key, so a dead disk takes the keys with it"),
+            "make one with `hubd keys make`, and keep it on paper",
+        ),
+        count => Finding::good(
             "keys",
-            format!("{detail}; {} can recover", config.vault.recovery_recipients.len()),
-        )
+            format!("{identity}; {count} recovery key(s) can open them, too"),
+        ),
     }
 }
 

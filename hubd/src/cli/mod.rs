@@ -5,6 +5,7 @@ mod demo;
 mod doctor;
 pub mod journal;
 mod keys;
+mod recovery;
 mod run;
 mod token;
 
@@ -57,6 +58,9 @@ enum Command {
     /// Make, list and remove API tokens for machines; works while the hub runs, and without it
     #[command(subcommand)]
     Token(Token),
+    /// Recovery keys: the way back when this machine is gone; works while the hub runs, and without it
+    #[command(subcommand)]
+    Keys(recovery::Keys),
     /// What belongs to a radio
     #[command(subcommand)]
     Radio(Radio),
@@ -271,6 +275,7 @@ fn answer(command: Command, out: &mut dyn Write) -> Result<bool, Fault> {
         Command::Token(Token::Remove { id, place, answer }) => {
             token::remove(&place.load()?, &id, answer, out).map(|()| true)
         }
+        Command::Keys(command) => recovery::answer(&command, out).map(|()| true),
         Command::Radio(Radio::ImportKeys { name, replace, place }) => {
             keys::import(&place.load()?, &name, replace, io::stdin().lock(), out).map(|()| true)
         }

@@ -120,7 +120,7 @@ fn shape(row: &TokenRow) -> serde_json::Value {
 }
 
 /// Sees that there is a store, and that nothing becomes another user's file.
-fn prepare(config: &Config) -> Result<(), Fault> {
+pub(super) fn prepare(config: &Config) -> Result<(), Fault> {
     let dir = &config.data_dir;
     refuse_other_user(dir)?;
     match Store::open(dir, &store_options(&config.vault.recovery_recipients)) {
@@ -138,7 +138,7 @@ fn refuse_other_user(dir: &Path) -> Result<(), Fault> {
         return Ok(());
     }
     let sentence = format!(
-        "{} belongs to user {} and this is user {me}: run it as that user, such as `sudo -u hubd hubd token …`",
+        "{} belongs to user {} and this is user {me}: run it as that user, such as `sudo -u hubd hubd …`",
         dir.display(),
         folder.uid()
     );

@@ -82,8 +82,19 @@ pub enum StoreError {
     #[error("{0} is missing although there are records sealed to it: restore it from your backup")]
     NoIdentity(PathBuf),
     /// A recovery recipient of the configuration is not one.
-    #[error("recovery recipient {0:?} is not an age X25519 recipient (age1...): correct the configuration")]
+    #[error("recovery recipient {0:?} is not an age X25519 recipient (age1...): correct it")]
     Recipient(String),
+    /// A recovery recipient is there already.
+    #[error("{0} is a recovery recipient already: nothing was changed")]
+    RecipientKnown(String),
+    /// No such recovery recipient was added by command.
+    #[error(
+        "{0} was not added by `hubd keys`: `hubd keys list` shows them, and one of the configuration is removed there"
+    )]
+    NoSuchRecipient(String),
+    /// More recovery recipients than a household has.
+    #[error("there are {0} recovery keys already: remove one that is no longer needed first")]
+    TooManyRecipients(usize),
     /// Sealing or opening a sealed record failed.
     #[error("cannot {0}: it was altered, or sealed to another identity; restore it from a backup")]
     Sealed(&'static str),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use hubd_core::output::DeviceRecord;
 use hubd_core::view::CommandView;
-use hubd_model::{AlarmId, CommandId, LockId, RadioName, UnixMillis};
+use hubd_model::{AlarmId, CommandId, LockId, RadioName, SecretBytes, UnixMillis};
 use tokio::sync::oneshot;
 
 use super::StoredEntry;
@@ -54,7 +54,7 @@ pub(crate) enum Change {
     PutSecret {
         radio: RadioName,
         name: String,
-        sealed: Vec<u8>,
+        secret: SecretBytes,
     },
     AddToken(NewToken),
     RemoveToken(String),

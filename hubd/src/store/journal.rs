@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::StoredEntry;
 use super::error::StoreError;
+use super::recipients;
 use super::vault::{MonthKey, Vault, payload_month};
 
 /// Kind of the entry that stands for entries that were lost before they could be written.
@@ -272,6 +273,7 @@ impl<'t> Appender<'t> {
             Some(key) => key,
             None => {
                 let key = MonthKey::random(month)?;
+                recipients::take(self.tx, self.vault)?;
                 let sealed = key.seal(self.vault)?;
                 self.tx
                     .execute(

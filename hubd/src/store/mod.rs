@@ -22,6 +22,8 @@ mod migrations;
 mod opening;
 mod page;
 mod progress;
+mod recipients;
+mod recovery;
 mod rows;
 pub mod shape;
 mod spool;
@@ -57,6 +59,11 @@ use writer::{Tools, Writer};
 
 pub use error::StoreError;
 pub use page::{Filter, PAGE_MAX, for_each_entry};
+pub use recipients::{
+    RECIPIENTS_MAX, RecoveryRecipient, add_recipient_beside, hub_recipient, list_recipients_beside,
+    remove_recipient_beside,
+};
+pub use recovery::{RecoveryKey, RecoveryKeyError, TEXT_BYTES_MAX};
 pub use tokens::{
     NewToken, TOKENS_MAX, TokenRow, create_token_beside, list_tokens_beside, remove_token_beside,
 };
@@ -417,14 +424,10 @@ impl Store {
         name: &str,
         secret: SecretBytes,
     ) -> Result<(), StoreError> {
-        let sealed = self
-            .inner
-            .vault
-            .seal(&secret_context(radio.as_str(), name), secret.expose())?;
         let change = Change::PutSecret {
             radio: radio.clone(),
             name: name.to_owned(),
-            sealed,
+            secret,
         };
         self.change(change).await.map(drop)
     }

@@ -13,7 +13,7 @@ use super::journal::read_month_key;
 use super::spool::{self, Recovered, Spool};
 use super::vault::{Missing, MonthKey, Vault};
 use super::writer::COMMANDS_KEPT;
-use super::{StoreOptions, database, rows, secret_context, spawn};
+use super::{StoreOptions, database, recipients, rows, secret_context, spawn};
 
 /// Opens the vault and sees that what is sealed is sealed to it, and to today's recovery recipients.
 pub(super) fn open_vault(db: &Connection, dir: &Path, options: &StoreOptions) -> Result<Vault, StoreError> {
@@ -43,16 +43,19 @@ pub(super) fn open_vault(db: &Connection, dir: &Path, options: &StoreOptions) ->
             found,
         });
     }
+    recipients::take(db, &vault)?;
     if meta("recipients")?.as_deref() != Some(&vault.recipients()) {
-        seal_again(db, &vault)?;
+        let failed = || StoreError::database("seal the keys for the new recovery recipients");
+        let tx = db.unchecked_transaction().map_err(failed())?;
+        seal_again(&tx, &vault, &vault)?;
+        tx.commit().map_err(failed())?;
     }
     Ok(vault)
 }
 
-/// Seals every key anew because the recipients changed, all or none.
-fn seal_again(db: &Connection, vault: &Vault) -> Result<(), StoreError> {
+/// Opens every key with one vault and seals it with another, for its recipients.
+pub(super) fn seal_again(tx: &Connection, from: &Vault, vault: &Vault) -> Result<(), StoreError> {
     let failed = || StoreError::database("seal the keys for the new recovery recipients");
-    let tx = db.unchecked_transaction().map_err(failed())?;
     let mut months: Vec<(u32, Vec<u8>)> = Vec::new();
     let mut secrets: Vec<(String, String, Vec<u8>)> = Vec::new();
     {
@@ -76,7 +79,7 @@ fn seal_again(db: &Connection, vault: &Vault) -> Result<(), StoreError> {
         }
     }
     for (month, sealed) in months {
-        let sealed = MonthKey::unseal(vault, month, &sealed)?.seal(vault)?;
+        let sealed = MonthKey::unseal(from, month, &sealed)?.seal(vault)?;
         tx.execute(
             "UPDATE month_keys SET sealed = ?2 WHERE month = ?1",
             params![month, sealed],
@@ -85,7 +88,7 @@ fn seal_again(db: &Connection, vault: &Vault) -> Result<(), StoreError> {
     }
     for (radio, name, sealed) in secrets {
         let context = secret_context(&radio, &name);
-        let sealed = vault.seal(&context, &vault.unseal(&context, &sealed)?)?;
+        let sealed = vault.seal(&context, &from.unseal(&context, &sealed)?)?;
         tx.execute(
             "UPDATE adapter_secret SET sealed = ?3 WHERE radio = ?1 AND name = ?2",
             params![radio, name, sealed],
@@ -99,7 +102,7 @@ fn seal_again(db: &Connection, vault: &Vault) -> Result<(), StoreError> {
         )
         .map_err(failed())?;
     }
-    tx.commit().map_err(failed())
+    Ok(())
 }
 
 /// Opens the spool and reads what it holds beyond entry `committed`. Without a spool the store works, and says so.

@@ -118,7 +118,8 @@ pub fn list_tokens_beside(dir: &Path) -> Result<Vec<TokenRow>, StoreError> {
     Tokens::open(dir)?.list()
 }
 
-fn writer_beside(dir: &Path) -> Result<Connection, StoreError> {
+/// A connection that may write, beside a running hub or without one.
+pub(super) fn writer_beside(dir: &Path) -> Result<Connection, StoreError> {
     // Judges the file before anything is written.
     drop(database::open_reader(dir)?);
     let failed = || StoreError::database("change the tokens");

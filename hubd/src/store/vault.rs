@@ -7,6 +7,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::{PoisonError, RwLock};
 
 use age::secrecy::ExposeSecret;
 use age::x25519::{Identity, Recipient};
@@ -16,8 +17,8 @@ use zeroize::Zeroizing;
 
 use super::error::StoreError;
 
-const IDENTITY_FILE: &str = "identity.key";
-const CREDENTIAL: &str = "hubd-identity";
+pub(crate) const IDENTITY_FILE: &str = "identity.key";
+pub(crate) const CREDENTIAL: &str = "hubd-identity";
 /// An identity file is some lines; more is something else.
 const IDENTITY_BYTES_MAX: u64 = 16 * 1024;
 /// The format of a sealed payload.
@@ -38,7 +39,10 @@ pub(crate) enum Missing {
 /// Seals and opens.
 pub(crate) struct Vault {
     identity: Identity,
-    recipients: Vec<Recipient>,
+    /// The recovery recipients of the configuration.
+    configured: Vec<Recipient>,
+    /// Those that were added by command, as the database has them.
+    added: RwLock<Vec<Recipient>>,
 }
 
 impl Vault {
@@ -67,12 +71,32 @@ impl Vault {
                 }
             }
         };
-        let mut recipients = vec![identity.to_public()];
-        for text in recovery {
-            let recipient = Recipient::from_str(text).map_err(|_| StoreError::Recipient(text.clone()))?;
-            recipients.push(recipient);
-        }
-        Ok(Self { identity, recipients })
+        let configured = recovery
+            .iter()
+            .map(|text| parse_recipient(text))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            identity,
+            configured,
+            added: RwLock::default(),
+        })
+    }
+
+    /// Takes the recovery recipients that were added by command: everything is sealed to them from now on. Says
+    /// whether they are others than before.
+    pub(crate) fn set_added(&self, texts: &[String]) -> Result<bool, StoreError> {
+        let found: Vec<Recipient> = texts
+            .iter()
+            .map(|text| parse_recipient(text))
+            .collect::<Result<_, _>>()?;
+        let mut added = self.added.write().unwrap_or_else(PoisonError::into_inner);
+        let same = added.len() == found.len()
+            && added
+                .iter()
+                .zip(&found)
+                .all(|(one, other)| one.to_string() == other.to_string());
+        *added = found;
+        Ok(!same)
     }
 
     /// The recipient that belongs to the identity.
@@ -80,9 +104,22 @@ impl Vault {
         self.identity.to_public().to_string()
     }
 
+    /// Every recipient that a seal is made for: the hub first, then each recovery recipient once.
+    pub(crate) fn all(&self) -> Vec<Recipient> {
+        let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<Recipient> = vec![self.identity.to_public()];
+        for recipient in self.configured.iter().chain(added.iter()) {
+            let text = recipient.to_string();
+            if all.iter().all(|known| known.to_string() != text) {
+                all.push(recipient.clone());
+            }
+        }
+        all
+    }
+
     /// Every recipient that a seal is made for, one a line.
     pub(crate) fn recipients(&self) -> String {
-        let texts: Vec<String> = self.recipients.iter().map(ToString::to_string).collect();
+        let texts: Vec<String> = self.all().iter().map(ToString::to_string).collect();
         texts.join("\n")
     }
 
@@ -91,10 +128,8 @@ impl Vault {
     pub(crate) fn seal(&self, context: &str, secret: &[u8]) -> Result<Vec<u8>, StoreError> {
         let failed = || StoreError::Sealed("seal a record");
         let length = u16::try_from(context.len()).map_err(|_| failed())?;
-        let recipients = self
-            .recipients
-            .iter()
-            .map(|recipient| recipient as &dyn age::Recipient);
+        let all = self.all();
+        let recipients = all.iter().map(|recipient| recipient as &dyn age::Recipient);
         let encryptor = age::Encryptor::with_recipients(recipients).map_err(|_| failed())?;
         let mut sealed = Vec::with_capacity(secret.len() + 512);
         let mut writer = encryptor.wrap_output(&mut sealed).map_err(|_| failed())?;
@@ -119,6 +154,11 @@ impl Vault {
         }
         Ok(Zeroizing::new(secret.to_vec()))
     }
+}
+
+/// Reads an age recipient.
+pub(crate) fn parse_recipient(text: &str) -> Result<Recipient, StoreError> {
+    Recipient::from_str(text).map_err(|_| StoreError::Recipient(text.to_owned()))
 }
 
 /// The key of one month's payloads.
@@ -237,7 +277,8 @@ pub(crate) fn require_folder(dir: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn read_identity(path: &Path) -> Result<Identity, StoreError> {
+/// Reads an identity from a file of some lines.
+pub(crate) fn read_identity(path: &Path) -> Result<Identity, StoreError> {
     let mut text = Zeroizing::new(String::new());
     let file = File::open(path).map_err(StoreError::file("read", path))?;
     file.take(IDENTITY_BYTES_MAX)
@@ -253,6 +294,12 @@ fn read_identity(path: &Path) -> Result<Identity, StoreError> {
 /// Writes the identity whole or not at all: a power cut leaves no half of one.
 fn create_identity(dir: &Path, path: &Path) -> Result<Identity, StoreError> {
     let identity = Identity::generate();
+    write_identity(dir, path, &identity)?;
+    Ok(identity)
+}
+
+/// Writes an identity's file.
+pub(crate) fn write_identity(dir: &Path, path: &Path, identity: &Identity) -> Result<(), StoreError> {
     let new: PathBuf = dir.join("identity.key.new");
     let write = || -> io::Result<()> {
         let mut file = OpenOptions::new()
@@ -271,8 +318,7 @@ fn create_identity(dir: &Path, path: &Path) -> Result<Identity, StoreError> {
         fs::rename(&new, path)?;
         File::open(dir)?.sync_all()
     };
-    write().map_err(StoreError::file("create", path))?;
-    Ok(identity)
+    write().map_err(StoreError::file("create", path))
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use super::journal::{Appender, LOST, Tail, lost, lost_for};
 use super::progress::Progress;
 use super::spool::Recovered;
 use super::vault::Vault;
-use super::{StoredEntry, rows, tokens};
+use super::{StoredEntry, recipients, rows, secret_context, tokens};
 
 /// How many entries are kept in memory while they cannot be written.
 pub(crate) const BACKLOG_MAX: usize = 10_000;
@@ -220,7 +220,7 @@ impl Writer {
         }
         let mut changed = Vec::with_capacity(waiting.len());
         for one in waiting {
-            changed.push(tell_apart(apply(&tx, &one.change))?);
+            changed.push(tell_apart(apply(&tx, &self.vault, &one.change))?);
         }
         tx.commit().map_err(failed())?;
         let commands_written = if clear {
@@ -409,9 +409,11 @@ fn clear_commands(tx: &Transaction<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn apply(tx: &Transaction<'_>, change: &Change) -> Result<Changed, StoreError> {
+fn apply(tx: &Transaction<'_>, vault: &Vault, change: &Change) -> Result<Changed, StoreError> {
     match change {
-        Change::PutSecret { radio, name, sealed } => {
+        Change::PutSecret { radio, name, secret } => {
+            recipients::take(tx, vault)?;
+            let sealed = vault.seal(&secret_context(radio.as_str(), name), secret.expose())?;
             tx.execute(
                 "INSERT INTO adapter_secret (radio, name, sealed) VALUES (?1, ?2, ?3) \
                  ON CONFLICT (radio, name) DO UPDATE SET sealed = excluded.sealed",

@@ -14,6 +14,7 @@
 mod crash;
 mod faults;
 mod pages;
+mod recovery;
 mod rows;
 mod spool;
 mod tamper;
