@@ -7,9 +7,14 @@
 mod reports;
 mod requests;
 
-use hubd_model::{AlarmId, CommandId, DeviceAddress, LockId, MonoTime, Now, RadioName, Zone};
+use hubd_model::{
+    AlarmId, CommandId, CredentialId, DeviceAddress, Entropy, LockId, MonoTime, Now, PersonId, RadioName,
+    Zone,
+};
 
 use crate::actuation::desk::Desk;
+use crate::credentials::Keeper;
+use crate::credentials::view::{CodesView, CredentialView, PersonView};
 use crate::devices::{Devices, Quiet};
 use crate::event::Event;
 use crate::input::{Input, Memory, Refusal};
@@ -28,6 +33,7 @@ pub struct Engine {
     radios: Vec<Radio>,
     devices: Devices,
     desk: Desk,
+    keeper: Keeper,
     /// Why the store cannot write.
     store_failure: Option<String>,
     refusals: Quiet<String>,
@@ -53,7 +59,8 @@ impl Engine {
                 radios,
                 version,
                 zone,
-            } => self.start(memory, radios, version, zone),
+                entropy,
+            } => self.start(memory, radios, version, zone, entropy),
             Input::Request { ticket, .. } => {
                 self.out.answer(ticket, Err(Refusal::Busy("its own start")));
             }
@@ -158,7 +165,44 @@ impl Engine {
         }
     }
 
-    fn start(&mut self, memory: Memory, radios: Vec<RadioName>, version: String, zone: Zone) {
+    /// Everybody of the household, by id.
+    pub fn people(&self) -> Vec<PersonView> {
+        self.keeper.people()
+    }
+
+    /// One person.
+    pub fn person(&self, id: &PersonId) -> Option<PersonView> {
+        self.keeper.person(id)
+    }
+
+    /// Every credential, by id.
+    pub fn credentials(&self) -> Vec<CredentialView> {
+        self.keeper.credentials()
+    }
+
+    /// One credential.
+    pub fn credential(&self, id: &CredentialId) -> Option<CredentialView> {
+        self.keeper.credential(id)
+    }
+
+    /// What a lock holds and shall hold; also a lock that is gone and was not given up.
+    pub fn codes(&self, lock: &LockId) -> Option<CodesView> {
+        self.keeper.codes(lock)
+    }
+
+    /// What every lock holds and shall hold, by the lock's id; also those that are gone and were not given up.
+    pub fn all_codes(&self) -> Vec<CodesView> {
+        self.keeper.all_codes()
+    }
+
+    fn start(
+        &mut self,
+        memory: Memory,
+        radios: Vec<RadioName>,
+        version: String,
+        zone: Zone,
+        entropy: Entropy,
+    ) {
         self.started = true;
         self.zone = zone;
         self.out.continue_after(memory.last_seq);
@@ -166,6 +210,7 @@ impl Engine {
         for record in memory.devices {
             self.devices.restore(record);
         }
+        self.keeper.restore(memory.credentials, entropy);
         self.out.journal(None, Event::HubStarted { version });
         self.desk.restore(memory.commands, &mut self.out);
     }

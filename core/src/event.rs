@@ -7,6 +7,7 @@ use hubd_model::{
     RemovalCause, Security, UnixMillis, Via,
 };
 
+use crate::credentials::event::CredentialsEvent;
 use crate::view::CommandView;
 
 /// One entry of the journal, before it is sealed and chained.
@@ -129,6 +130,8 @@ pub enum Event {
         /// Why.
         cause: RemovalCause,
     },
+    /// Something of people, credentials and locks' slots.
+    Credentials(CredentialsEvent),
     /// A machine's token was made.
     TokenCreated {
         /// The token's id, never the token.
@@ -196,6 +199,7 @@ impl Event {
             Self::AlarmOffline => "alarm.offline",
             Self::DeviceIncluded { .. } => "device.included",
             Self::DeviceExcluded { .. } => "device.excluded",
+            Self::Credentials(event) => event.kind(),
             Self::TokenCreated { .. } => "token.created",
             Self::TokenRemoved { .. } => "token.removed",
             Self::SessionRefused { .. } => "session.refused",

@@ -1,11 +1,13 @@
 //! What happens to the mind.
 
 use hubd_model::{
-    AlarmId, CommandId, InclusionAnswer, InclusionStrategy, LockId, LockOp, Millis, RadioName, Report,
-    Urgency, Zone,
+    AlarmId, CommandId, Entropy, InclusionAnswer, InclusionStrategy, LockId, LockOp, Millis, RadioName,
+    Report, Urgency, Zone,
 };
 use thiserror::Error;
 
+use crate::credentials::record::CredentialsMemory;
+use crate::credentials::request::{CredentialsAnswer, CredentialsRefusal, CredentialsRequest};
 use crate::event::Event;
 use crate::output::DeviceRecord;
 use crate::view::CommandView;
@@ -23,6 +25,8 @@ pub struct Memory {
     pub devices: Vec<DeviceRecord>,
     /// Commands that had not ended, and the most recent ended ones (for idempotent repeats).
     pub commands: Vec<CommandView>,
+    /// People, credentials and locks' slots.
+    pub credentials: CredentialsMemory,
 }
 
 /// Something that happens to the mind. One is one mutation.
@@ -39,6 +43,8 @@ pub enum Input {
         version: String,
         /// The home's time zone, by which schedules are meant.
         zone: Zone,
+        /// Randomness, from which PINs are drawn.
+        entropy: Entropy,
     },
     /// A radio says something.
     Report {
@@ -150,6 +156,13 @@ pub enum Request {
         /// Which.
         alarm: AlarmId,
     },
+    /// Something about people and what opens doors for them.
+    Credentials {
+        /// What.
+        what: Box<CredentialsRequest>,
+        /// Who asks, for the record.
+        requester: String,
+    },
     /// Record something that happened in the shell (a token was made, a request refused).
     Record(Event),
 }
@@ -161,6 +174,14 @@ pub enum Answer {
     Command(CommandView),
     /// It was taken; what becomes of it is seen in the views and events.
     Accepted,
+    /// An answer about people and credentials.
+    Credentials {
+        /// The answer.
+        answer: CredentialsAnswer,
+        /// The journal entry that recorded the change. The asker is told only when it is on disk; `None`: nothing
+        /// changed.
+        recorded: Option<u64>,
+    },
 }
 
 /// Why a request was refused. `Display` is one sentence for a person; `code` is stable for programs.
@@ -208,6 +229,9 @@ pub enum Refusal {
     /// A name that is empty or too long.
     #[error("a name has 1 to 64 characters, without control characters")]
     BadName,
+    /// Refused by the part that keeps people and credentials.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsRefusal),
 }
 
 impl Refusal {
@@ -224,6 +248,7 @@ impl Refusal {
             Self::Busy(_) => "busy",
             Self::NothingUnderWay(_) => "nothing_under_way",
             Self::BadName => "bad_name",
+            Self::Credentials(refusal) => refusal.code(),
         }
     }
 }

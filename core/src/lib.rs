@@ -5,6 +5,7 @@
 //! to come back. That is why a year of household life runs in a second in `hubd-sim`.
 
 pub mod actuation;
+pub mod credentials;
 mod devices;
 pub mod engine;
 pub mod event;

@@ -2,6 +2,7 @@
 
 use hubd_model::{AlarmId, LockId, Order, RadioName};
 
+use crate::credentials::record::{CredentialsKey, CredentialsRecord};
 use crate::event::Entry;
 use crate::input::{Answer, Refusal, Ticket};
 use crate::view::{AlarmView, CommandView, LockView};
@@ -40,6 +41,8 @@ pub enum Record {
     Device(DeviceRecord),
     /// A command.
     Command(CommandView),
+    /// A person, a credential, a slot or a lock's mirror. The PINs in it are to be sealed.
+    Credentials(Box<CredentialsRecord>),
 }
 
 /// A device with what it last reported.
@@ -58,4 +61,6 @@ pub enum RecordKey {
     Lock(LockId),
     /// A detector's.
     Alarm(AlarmId),
+    /// A person's, a credential's, a slot's or a lock's mirror.
+    Credentials(CredentialsKey),
 }

@@ -16,7 +16,9 @@ use hubd_core::engine::Engine;
 use hubd_core::input::{Answer, Input, Memory, Refusal, Ticket};
 use hubd_core::output::Output;
 use hubd_core::view::StoreHealth;
-use hubd_model::{CodeReport, CodeTaskEnd, CommandId, Millis, MonoTime, Now, Order, RadioName, Report, Zone};
+use hubd_model::{
+    CodeReport, CodeTaskEnd, CommandId, Entropy, Millis, MonoTime, Now, Order, RadioName, Report, Zone,
+};
 use hubd_zwave::io::FromRadio;
 use sd_notify::NotifyState;
 use tokio::sync::{mpsc, oneshot};
@@ -76,6 +78,8 @@ pub struct Parts<R> {
     pub version: String,
     /// The home's time zone.
     pub zone: Zone,
+    /// Randomness for the mind.
+    pub entropy: Entropy,
     /// Stops the loop.
     pub stop: CancellationToken,
     /// Told once whether there is a radio to work with. Who hears that there is none stops the hub.
@@ -107,6 +111,7 @@ pub async fn run<R: Records>(parts: Parts<R>, clock: impl Fn() -> Now) {
             radios,
             version: parts.version,
             zone: parts.zone,
+            entropy: parts.entropy,
         },
         None,
     );

@@ -36,7 +36,7 @@ pub use report::{
     ActuationStep, DeviceDescription, DeviceKind, HoldState, LockSignal, RadioState, RemovalCause, Report,
 };
 pub use schedule::{LocalMinute, LockSchedule, MinuteOfDay, Schedule, WeekDay, WeeklyWindow};
-pub use secret::{Key128, SecretBytes, SecretString};
+pub use secret::{Entropy, Key128, SecretBytes, SecretString};
 pub use time::{Millis, MonoTime, Now, UnixMillis, WallTime};
 pub use unit::{BatteryPercent, CodeSlot};
 pub use zone::{Transition, Zone};

@@ -63,6 +63,23 @@ impl PartialEq for SecretBytes {
 }
 impl Eq for SecretBytes {}
 
+/// Randomness for the parts that draw none themselves: 256 bits from the operating system.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Entropy(SecretBytes);
+redacted!(Entropy);
+
+impl Entropy {
+    /// Takes the bits.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(SecretBytes::new(bytes.to_vec()))
+    }
+
+    /// Shows the bits to what stretches them. Never print or store them.
+    pub fn expose(&self) -> &[u8] {
+        self.0.expose()
+    }
+}
+
 /// A secret text: a PIN, a token, a password, a pairing code.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct SecretString(String);

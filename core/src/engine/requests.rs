@@ -109,6 +109,7 @@ impl Engine {
                 self.find_radio(&name)?.check_free()?;
                 self.out.order(&name, Order::RemoveFailed { device });
             }
+            Request::Credentials { .. } => return Err(Refusal::Busy("its start")),
             Request::Record(event) => {
                 let told = if let Event::SessionRefused { reason } = &event {
                     self.refusals.tell(reason.clone(), self.out.mono())

@@ -149,6 +149,7 @@ fn serve(ready: &Sender<Served>) {
             stop_radios: CancellationToken::new(),
             version: "fuzz".into(),
             zone: hubd_model::Zone::default(),
+            entropy: hubd_model::Entropy::new([7; 32]),
             stop: CancellationToken::new(),
             started: oneshot::channel().0,
         };

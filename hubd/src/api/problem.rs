@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use hubd_core::credentials::request::CredentialsRefusal as R;
 use hubd_core::input::Refusal;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -97,6 +98,7 @@ impl From<Refusal> for Problem {
             | Refusal::CommandConflict
             | Refusal::NothingUnderWay(_) => StatusCode::CONFLICT,
             Refusal::BadName => StatusCode::BAD_REQUEST,
+            Refusal::Credentials(refusal) => credentials(refusal),
             Refusal::RadioNotReady { .. } | Refusal::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         let problem = Self::new(status, refusal.code(), refusal.to_string());
@@ -105,6 +107,34 @@ impl From<Refusal> for Problem {
         } else {
             problem
         }
+    }
+}
+
+fn credentials(refusal: &R) -> StatusCode {
+    match refusal {
+        R::NoSuchPerson(_) | R::NoSuchCredential(_) | R::NoSuchLock(_) | R::NoSuchSlot { .. } => {
+            StatusCode::NOT_FOUND
+        }
+        R::BadLabel
+        | R::BadSchedule(_)
+        | R::BadUses
+        | R::WeakPin(_)
+        | R::PinLength { .. }
+        | R::NoCommonLength
+        | R::NotRestrictable => StatusCode::BAD_REQUEST,
+        R::PinInUse { .. }
+        | R::NoFreePin
+        | R::NoPin(_)
+        | R::NotEnrolled(_)
+        | R::NotKept { .. }
+        | R::NotEmergency(_)
+        | R::NotInUse(_)
+        | R::NotForeign { .. }
+        | R::NothingToRefill(_)
+        | R::NotGone(_)
+        | R::NoFreeSlot { .. }
+        | R::TooMany { .. } => StatusCode::CONFLICT,
+        R::StoreFailing(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

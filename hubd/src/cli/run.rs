@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use hubd_model::Entropy;
 use jiff::tz::TimeZone;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -16,7 +17,7 @@ use crate::config::{Config, RadioConfig};
 use crate::hub::Hub;
 use crate::run::Parts;
 use crate::run::start::NoRadio;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::supervise::supervise;
 use crate::{logging, radios, run as event_loop};
 
@@ -99,6 +100,9 @@ pub(super) async fn house(
         hub: hub.clone(),
         store: store.clone(),
     });
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|_| StoreError::Random)?;
+    let entropy = Entropy::new(random);
     let stop_loop = CancellationToken::new();
     let (tell_start, start) = oneshot::channel();
     let parts = Parts {
@@ -111,6 +115,7 @@ pub(super) async fn house(
         stop_radios,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         zone: clock::home_zone(&TimeZone::system(), clock::unix_millis()),
+        entropy,
         stop: stop_loop.clone(),
         started: tell_start,
     };

@@ -8,9 +8,9 @@ use hubd_core::event::{Entry, Event};
 use hubd_core::input::Request;
 use hubd_core::view::CommandStatus;
 use hubd_model::{
-    ActuationStep, BatteryPercent, BoltState, DeviceAddress, DeviceDescription, DeviceKind, LockCapabilities,
-    LockId, LockOp, LockSignal, Millis, MonoTime, RadioState, Report, Security, Source, UnixMillis, Urgency,
-    Via, WallTime, Zone,
+    ActuationStep, BatteryPercent, BoltState, DeviceAddress, DeviceDescription, DeviceKind, Entropy,
+    LockCapabilities, LockId, LockOp, LockSignal, Millis, MonoTime, RadioState, Report, Security, Source,
+    UnixMillis, Urgency, Via, WallTime, Zone,
 };
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -180,6 +180,7 @@ fn start<R: Records + Send + 'static>(
         stop_radios,
         version: "0.1.0".into(),
         zone: Zone::default(),
+        entropy: Entropy::new([7; 32]),
         stop: stop.clone(),
         started: tell_start,
     };

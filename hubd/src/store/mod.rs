@@ -314,6 +314,9 @@ impl Store {
                 }
                 StoreJob::Forget(RecordKey::Lock(id)) => rows.push((RowKey::Lock(id), RowChange::Forget)),
                 StoreJob::Forget(RecordKey::Alarm(id)) => rows.push((RowKey::Alarm(id), RowChange::Forget)),
+                StoreJob::Save(Record::Credentials(_)) | StoreJob::Forget(RecordKey::Credentials(_)) => {
+                    tracing::error!("people and credentials are not kept on disk yet");
+                }
                 StoreJob::KeepCache { radio, bytes } => {
                     rows.push((RowKey::Cache(radio), RowChange::Cache(bytes)));
                 }

@@ -299,7 +299,15 @@ struct Done {
 
 /// Whether somebody waits until this entry is on disk.
 pub(crate) fn is_awaited(entry: &StoredEntry) -> bool {
-    &*entry.kind == "command.ended"
+    matches!(
+        &*entry.kind,
+        "command.ended"
+            | "person.changed"
+            | "credential.changed"
+            | "credential.revealed"
+            | "slot.pending"
+            | "slot.decided"
+    )
 }
 
 fn refuse(changes: Vec<Waiting>, reason: Option<String>) {

@@ -13,8 +13,8 @@ use hubd::store::{NewToken as NewRow, Store, StoreOptions};
 use hubd::supervise::{Life, RadioPlan, supervise};
 use hubd::token::{NewToken, Scope};
 use hubd_model::{
-    ActuationStep, DeviceAddress, DeviceDescription, DeviceKind, DoorState, Hazard, LockCapabilities,
-    LockSignal, Order, RadioName, RadioState, Report, Security, Source, Via, Zone,
+    ActuationStep, DeviceAddress, DeviceDescription, DeviceKind, DoorState, Entropy, Hazard,
+    LockCapabilities, LockSignal, Order, RadioName, RadioState, Report, Security, Source, Via, Zone,
 };
 use hubd_zwave::io::FromRadio;
 use tempfile::TempDir;
@@ -82,6 +82,7 @@ impl House {
             stop_radios,
             version: "test".into(),
             zone: Zone::default(),
+            entropy: Entropy::new([7; 32]),
             stop: stop_loop.clone(),
             started: oneshot::channel().0,
         };

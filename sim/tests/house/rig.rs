@@ -9,8 +9,8 @@ use hubd_core::input::{Input, Memory, Request, Ticket};
 use hubd_core::output::Output;
 use hubd_core::view::{CommandView, LockView};
 use hubd_model::{
-    CommandId, InclusionAnswer, InclusionProgress, InclusionStrategy, LockId, LockOp, Millis, MonoTime, Now,
-    RadioName, Report, SecretString, UnixMillis, Urgency, WallTime, Zone,
+    CommandId, Entropy, InclusionAnswer, InclusionProgress, InclusionStrategy, LockId, LockOp, Millis,
+    MonoTime, Now, RadioName, Report, SecretString, UnixMillis, Urgency, WallTime, Zone,
 };
 use hubd_sim::device::{Act, Device, Truth};
 use hubd_sim::dongle::{DeviceKey, Dongle, DongleConfig};
@@ -86,6 +86,7 @@ impl Rig {
             radios,
             version: "test".into(),
             zone: Zone::default(),
+            entropy: Entropy::new([7; 32]),
         });
         rig.reopen_at = Some(rig.now);
         rig.settle();

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use hubd_model::{
-    ActuationStep, AlarmSignal, BoltState, CommandId, DeviceAddress, DeviceDescription, DeviceKind,
+    ActuationStep, AlarmSignal, BoltState, CommandId, DeviceAddress, DeviceDescription, DeviceKind, Entropy,
     LockCapabilities, LockId, LockOp, LockSignal, Millis, MonoTime, Now, Order, RadioName, RadioState,
     Report, Security, UnixMillis, Urgency, Via, WallTime, Zone,
 };
 
+use crate::credentials::record::{CredentialsKey, CredentialsMemory, CredentialsRecord};
 use crate::engine::Engine;
 use crate::event::{Entry, Event};
 use crate::input::{Answer, Input, Memory, Refusal, Request, Ticket};
@@ -53,6 +54,8 @@ pub(super) struct House {
     pub(super) locks: BTreeMap<LockId, DeviceRecord>,
     pub(super) others: Vec<DeviceRecord>,
     pub(super) commands: Vec<CommandView>,
+    /// People, credentials and slots on disk.
+    pub(super) rows: BTreeMap<CredentialsKey, CredentialsRecord>,
     ticket: u64,
 }
 
@@ -70,6 +73,7 @@ impl House {
             locks: BTreeMap::new(),
             others: Vec::new(),
             commands: Vec::new(),
+            rows: BTreeMap::new(),
             ticket: 0,
         };
         house.restart();
@@ -95,10 +99,15 @@ impl House {
     pub(super) fn restart(&mut self) {
         let last_seq = self.journal.last().map_or(0, |entry| entry.seq);
         let devices = self.locks.values().chain(&self.others).cloned().collect();
+        let mut credentials = CredentialsMemory::default();
+        for row in self.rows.values() {
+            credentials.insert(row.clone());
+        }
         let memory = Memory {
             last_seq,
             devices,
             commands: self.commands.clone(),
+            credentials,
         };
         self.engine = Engine::new();
         self.give(Input::Started {
@@ -106,6 +115,7 @@ impl House {
             radios: vec![radio()],
             version: "0.1.0".into(),
             zone: Zone::default(),
+            entropy: Entropy::new([7; 32]),
         });
         self.report(Report::Radio(RadioState::Ready));
     }
@@ -158,6 +168,12 @@ impl House {
                 self.locks.remove(id);
             }
             Output::Forget(RecordKey::Alarm(id)) => self.forget_alarm(id),
+            Output::Save(Record::Credentials(row)) => {
+                self.rows.insert(row.key(), (**row).clone());
+            }
+            Output::Forget(RecordKey::Credentials(key)) => {
+                self.rows.remove(key);
+            }
             Output::Command(command) => self.shown.push(command.clone()),
             Output::Answer { .. } => {}
         }
