@@ -153,6 +153,59 @@ pub enum Event {
         /// Why, without any secret.
         reason: String,
     },
+    /// Somebody signed in.
+    SessionOpened {
+        /// The account's id.
+        account: String,
+        /// The account's name.
+        name: String,
+        /// From which address.
+        address: String,
+        /// What the browser calls itself.
+        agent: String,
+        /// Whether this account signed in from such an address with such a browser before.
+        familiar: bool,
+    },
+    /// A session was ended before its time.
+    SessionEnded {
+        /// The account's id.
+        account: String,
+        /// The account's name.
+        name: String,
+        /// By whom, for people.
+        by: String,
+    },
+    /// An account was made.
+    AccountCreated {
+        /// Its id.
+        account: String,
+        /// Its name.
+        name: String,
+        /// Its role.
+        role: String,
+        /// By whom, for people.
+        by: String,
+    },
+    /// An account was changed.
+    AccountChanged {
+        /// Its id.
+        account: String,
+        /// Its name.
+        name: String,
+        /// What about it, for people and without any secret.
+        what: String,
+        /// By whom, for people.
+        by: String,
+    },
+    /// An account was removed.
+    AccountRemoved {
+        /// Its id.
+        account: String,
+        /// Its name.
+        name: String,
+        /// By whom, for people.
+        by: String,
+    },
     /// The hub started.
     HubStarted {
         /// Its version.
@@ -203,6 +256,11 @@ impl Event {
             Self::TokenCreated { .. } => "token.created",
             Self::TokenRemoved { .. } => "token.removed",
             Self::SessionRefused { .. } => "session.refused",
+            Self::SessionOpened { .. } => "session.opened",
+            Self::SessionEnded { .. } => "session.ended",
+            Self::AccountCreated { .. } => "account.created",
+            Self::AccountChanged { .. } => "account.changed",
+            Self::AccountRemoved { .. } => "account.removed",
             Self::HubStarted { .. } => "hub.started",
             Self::HubStopped => "hub.stopped",
             Self::HubDegraded { .. } => "hub.degraded",

@@ -1,5 +1,6 @@
 //! The shell around the mind: the one event loop, the store, the API and the command line.
 
+pub mod accounts;
 pub mod api;
 pub mod cli;
 pub mod clock;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use rusqlite::ErrorCode;
 use thiserror::Error;
 
+use super::accounts::AccountRefusal;
+
 /// Why the store could not be opened or could not do something.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -126,6 +128,9 @@ pub enum StoreError {
     /// More tokens than are allowed.
     #[error("there are too many tokens: remove those that are no longer used first")]
     TooManyTokens,
+    /// A change of who may sign in was refused.
+    #[error(transparent)]
+    Account(#[from] AccountRefusal),
     /// Too much is waiting.
     #[error("the store is busy; try again in a few seconds")]
     Busy,

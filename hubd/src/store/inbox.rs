@@ -9,6 +9,7 @@ use hubd_model::{AlarmId, CommandId, LockId, RadioName, SecretBytes, UnixMillis}
 use tokio::sync::oneshot;
 
 use super::StoredEntry;
+use super::accounts::AccountChange;
 use super::error::StoreError;
 use super::tokens::{NewToken, TokenRow};
 
@@ -27,6 +28,7 @@ pub(crate) enum RowKey {
     Command(CommandId),
     Cache(RadioName),
     TokenUse(String),
+    SessionUse(String),
 }
 
 impl RowKey {
@@ -46,6 +48,7 @@ pub(crate) enum RowChange {
     Command(CommandView),
     Cache(Vec<u8>),
     TokenUse(UnixMillis),
+    SessionUse(UnixMillis),
     Forget,
 }
 
@@ -58,6 +61,7 @@ pub(crate) enum Change {
     },
     AddToken(NewToken),
     RemoveToken(String),
+    Account(AccountChange),
     ForgetMonth(u32),
 }
 

@@ -5,13 +5,14 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 /// Marks a file as hubd's own ("hubd" in ASCII).
 pub(crate) const APPLICATION_ID: i64 = 0x6875_6264;
 
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
+    include_str!("migrations/0003.sql"),
 ];
 
 /// The newest format known here.
-pub(crate) const NEWEST: i64 = 2;
+pub(crate) const NEWEST: i64 = 3;
 
 /// Brings the database to the newest format, all steps or none.
 pub(crate) fn migrate(db: &Connection, found: i64) -> rusqlite::Result<()> {
@@ -43,6 +44,7 @@ mod tests {
         let frozen = [
             "07020adbc8bceff20c7dca1736730912c37fca5b624cca75eeb763f0bb2c091b",
             "aebbc4d1c39293ef7f5926dc1384af8628e809d78b8dbfeea474c4443739be7f",
+            "01fbffa5e94c3ba64c0a2b01b7f095227e299615af86d8f9f8f542a65dc02a04",
         ];
         for (step, digest) in STEPS.iter().zip(frozen) {
             let found = crate::store::shape::hex(&Sha256::digest(step.as_bytes()));

@@ -12,6 +12,7 @@
 //! the log is synced (it survives a power cut). Neither the event loop nor a door ever waits for a disk. See ADR 0005
 //! and 0008.
 
+mod accounts;
 mod database;
 mod durable;
 mod error;
@@ -57,6 +58,10 @@ use spool::{NotSpooled, Spool};
 use vault::Vault;
 use writer::{Tools, Writer};
 
+pub use accounts::{
+    ACCOUNTS_MAX, AccountChange, AccountRefusal, AccountRow, ConsoleNote, NewAccount, NewSession, OWNERS_MAX,
+    Owners, SESSIONS_PER_ACCOUNT_MAX, SessionRow, change_accounts_beside, list_accounts_beside,
+};
 pub use error::StoreError;
 pub use page::{Filter, PAGE_MAX, for_each_entry};
 pub use recipients::{
@@ -206,6 +211,7 @@ struct Inner {
     health: Arc<Health>,
     vault: Arc<Vault>,
     tokens: Arc<tokens::Tokens>,
+    accounts: accounts::Accounts,
     readers: Arc<Readers>,
     reads: Arc<Semaphore>,
     running: Mutex<Option<Running>>,
@@ -242,6 +248,7 @@ impl Store {
         let last = recovered.last().unwrap_or(durable);
         let progress = Arc::new(Progress::new(last, LIVE_MAX));
         let tokens = Arc::new(tokens::Tokens::open(dir)?);
+        let accounts = accounts::Accounts::open(dir)?;
         let syncer = Syncer::open(
             dir,
             Arc::clone(&syncs),
@@ -279,6 +286,7 @@ impl Store {
             health,
             vault,
             tokens,
+            accounts,
             readers: Arc::default(),
             reads: Arc::new(Semaphore::new(READERS + READS_WAITING_MAX)),
             running: Mutex::new(Some(running)),
@@ -558,6 +566,7 @@ impl Inner {
         let wrote = running.writer.join();
         self.readers.close();
         self.tokens.close();
+        self.accounts.close();
         // The last connection to be closed folds the log into the database file and removes it.
         let synced = running.syncer.join().map(drop);
         if wrote.and(synced).is_err() {

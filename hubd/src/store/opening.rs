@@ -13,7 +13,7 @@ use super::journal::read_month_key;
 use super::spool::{self, Recovered, Spool};
 use super::vault::{Missing, MonthKey, Vault};
 use super::writer::COMMANDS_KEPT;
-use super::{StoreOptions, database, recipients, rows, secret_context, spawn};
+use super::{StoreOptions, accounts, database, recipients, rows, secret_context, spawn};
 
 /// Opens the vault and sees that what is sealed is sealed to it, and to today's recovery recipients.
 pub(super) fn open_vault(db: &Connection, dir: &Path, options: &StoreOptions) -> Result<Vault, StoreError> {
@@ -95,6 +95,11 @@ pub(super) fn seal_again(tx: &Connection, from: &Vault, vault: &Vault) -> Result
         )
         .map_err(failed())?;
     }
+    for (account, sealed) in accounts::sealed_secrets(tx)? {
+        let context = accounts::totp_context(&account);
+        let sealed = vault.seal(&context, &vault.unseal(&context, &sealed)?)?;
+        accounts::reseal(tx, &account, &sealed)?;
+    }
     for (key, value) in [("identity", vault.public()), ("recipients", vault.recipients())] {
         tx.execute(
             "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
@@ -162,7 +167,7 @@ pub(super) fn overlay(memory: &mut Memory, recovered: Recovered) {
                 memory.commands.push(view);
             }
             RowChange::Forget => memory.devices.retain(|known| RowKey::of(known) != key),
-            RowChange::Cache(_) | RowChange::TokenUse(_) => {}
+            RowChange::Cache(_) | RowChange::TokenUse(_) | RowChange::SessionUse(_) => {}
         }
     }
 }

@@ -113,6 +113,30 @@ pub fn data(event: &Event) -> Value {
         Event::TokenCreated { id, name, scope } => json!({ "id": id, "name": name, "scope": scope }),
         Event::TokenRemoved { id, name } => json!({ "id": id, "name": name }),
         Event::SessionRefused { reason } => json!({ "reason": reason }),
+        Event::SessionOpened {
+            account,
+            name,
+            address,
+            agent,
+            familiar,
+        } => json!({
+            "account": account, "name": name, "address": address, "agent": agent, "familiar": familiar,
+        }),
+        Event::SessionEnded { account, name, by } | Event::AccountRemoved { account, name, by } => {
+            json!({ "account": account, "name": name, "by": by })
+        }
+        Event::AccountCreated {
+            account,
+            name,
+            role,
+            by,
+        } => json!({ "account": account, "name": name, "role": role, "by": by }),
+        Event::AccountChanged {
+            account,
+            name,
+            what,
+            by,
+        } => json!({ "account": account, "name": name, "what": what, "by": by }),
         Event::HubStarted { version } => json!({ "version": version }),
         Event::HubDegraded { what, reason } => json!({ "what": what, "reason": reason }),
         Event::LockJammed

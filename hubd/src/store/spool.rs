@@ -274,7 +274,7 @@ fn shape_of(entry: &StoredEntry) -> EntryShape {
     }
 }
 
-/// A row that belongs to what happened. Node caches and the use of tokens are not lost for long without it.
+/// A row that belongs to what happened. Node caches and the use of tokens and sessions are not lost for long without it.
 fn row_shape(key: &RowKey, row: &RowChange) -> Option<RowShape> {
     match (key, row) {
         (_, RowChange::Device(record)) => {
@@ -291,7 +291,9 @@ fn row_shape(key: &RowKey, row: &RowChange) -> Option<RowShape> {
         }),
         (RowKey::Lock(id), RowChange::Forget) => Some(RowShape::ForgetLock(id.clone())),
         (RowKey::Alarm(id), RowChange::Forget) => Some(RowShape::ForgetAlarm(id.clone())),
-        (_, RowChange::Cache(_) | RowChange::TokenUse(_) | RowChange::Forget) => None,
+        (_, RowChange::Cache(_) | RowChange::TokenUse(_) | RowChange::SessionUse(_) | RowChange::Forget) => {
+            None
+        }
     }
 }
 

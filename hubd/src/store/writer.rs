@@ -23,7 +23,7 @@ use super::journal::{Appender, LOST, Tail, lost, lost_for};
 use super::progress::Progress;
 use super::spool::Recovered;
 use super::vault::Vault;
-use super::{StoredEntry, recipients, rows, secret_context, tokens};
+use super::{StoredEntry, accounts, recipients, rows, secret_context, tokens};
 
 /// How many entries are kept in memory while they cannot be written.
 pub(crate) const BACKLOG_MAX: usize = 10_000;
@@ -321,7 +321,9 @@ fn refuse(changes: Vec<Waiting>, reason: Option<String>) {
 fn tell_apart(result: Result<Changed, StoreError>) -> Result<Result<Changed, StoreError>, StoreError> {
     match result {
         Ok(changed) => Ok(Ok(changed)),
-        Err(error @ (StoreError::NameTaken(_) | StoreError::TooManyTokens)) => Ok(Err(error)),
+        Err(error @ (StoreError::NameTaken(_) | StoreError::TooManyTokens | StoreError::Account(_))) => {
+            Ok(Err(error))
+        }
         Err(error) => Err(error),
     }
 }
@@ -394,9 +396,10 @@ fn write_row(tx: &Transaction<'_>, key: &RowKey, change: &RowChange) -> Result<b
             )
             .map_err(failed())?;
         }
+        (RowKey::SessionUse(id), RowChange::SessionUse(at)) => accounts::seen(tx, id, *at)?,
         (RowKey::Lock(id), RowChange::Forget) => forget_device(tx, "lock", id.as_str())?,
         (RowKey::Alarm(id), RowChange::Forget) => forget_device(tx, "alarm", id.as_str())?,
-        (_, RowChange::Cache(_) | RowChange::TokenUse(_) | RowChange::Forget) => {}
+        (_, RowChange::Cache(_) | RowChange::TokenUse(_) | RowChange::SessionUse(_) | RowChange::Forget) => {}
     }
     Ok(false)
 }
@@ -431,6 +434,7 @@ fn apply(tx: &Transaction<'_>, vault: &Vault, change: &Change) -> Result<Changed
             Ok(Changed::Done)
         }
         Change::AddToken(token) => tokens::add(tx, token).map(|()| Changed::Done),
+        Change::Account(change) => accounts::apply(tx, change).map(|()| Changed::Done),
         Change::RemoveToken(id) => tokens::remove(tx, id).map(Changed::Removed),
         Change::ForgetMonth(month) => {
             tx.execute("DELETE FROM month_keys WHERE month = ?1", [month])
