@@ -176,7 +176,7 @@ pub enum Proof {
     Vouched,
 }
 
-/// What the hub wrote, or tried to write.
+/// What the hub wrote, or may have written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// By which intent.
@@ -187,42 +187,6 @@ pub struct Written {
     pub schedule: LockSchedule,
     /// When.
     pub at: UnixMillis,
-}
-
-/// Something sent to a lock of which it is not known whether it arrived.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Attempt {
-    /// A write.
-    Write(Written),
-    /// A clear.
-    Clear {
-        /// When.
-        at: UnixMillis,
-    },
-    /// Learning a tag or finger.
-    Enrol {
-        /// When.
-        at: UnixMillis,
-    },
-}
-
-impl Attempt {
-    /// When it was sent.
-    pub const fn at(&self) -> UnixMillis {
-        match self {
-            Self::Write(written) => written.at,
-            Self::Clear { at } | Self::Enrol { at } => *at,
-        }
-    }
-
-    /// What it does, as the API names it.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Write(_) => "write",
-            Self::Clear { .. } => "clear",
-            Self::Enrol { .. } => "enrol",
-        }
-    }
 }
 
 /// One slot of one lock.
@@ -240,8 +204,8 @@ pub struct SlotRecord {
     pub reported_schedule: Option<LockSchedule>,
     /// What it is known to hold of ours, and how that is known.
     pub confirmed: Option<(Written, Proof)>,
-    /// What was sent last and whose end is not known.
-    pub attempt: Option<Attempt>,
+    /// Writes that may have been sent and may still arrive: kept until it is proven that they cannot.
+    pub attempts: Vec<Written>,
     /// When something was tried last, and how it ended, in one sentence; `None` in the second when it went well.
     pub tried: Option<(UnixMillis, Option<String>)>,
     /// Since when it differs from what is wanted.

@@ -366,6 +366,9 @@ pub enum CredentialsRefusal {
     /// The lock is not waiting to be filled again.
     #[error("{0} is not waiting to be filled again")]
     NothingToRefill(LockId),
+    /// The lock's slots are not known yet.
+    #[error("the slots of {0} are being read; try again when that is done")]
+    NotReadYet(LockId),
     /// The lock is not gone.
     #[error("{0} is not gone")]
     NotGone(LockId),
@@ -414,6 +417,7 @@ impl CredentialsRefusal {
             Self::NotInUse(_) => "not_in_use",
             Self::NotForeign { .. } => "not_foreign",
             Self::NothingToRefill(_) => "nothing_to_refill",
+            Self::NotReadYet(_) => "not_read_yet",
             Self::NotGone(_) => "not_gone",
             Self::NoFreeSlot { .. } => "no_free_slot",
             Self::TooMany { .. } => "too_many",

@@ -278,6 +278,8 @@ pub enum Why {
     Budget,
     /// The date is not known.
     ClockUnsynced,
+    /// An emergency code that is not enabled: its slot is kept free for it.
+    Prepared,
     /// Its time has not come: from when.
     NotYet(UnixMillis),
     /// It is outside its windows of the week.
@@ -322,6 +324,7 @@ impl Why {
             Self::Retrying(_) => "retrying",
             Self::Budget => "frame_budget",
             Self::ClockUnsynced => "clock_unsynced",
+            Self::Prepared => "prepared",
             Self::NotYet(_) => "not_yet",
             Self::OutsideWindows => "outside_windows",
             Self::Emptied => "codes_lost",
@@ -354,6 +357,7 @@ impl fmt::Display for Why {
                 "to spare the lock's battery this waits for tomorrow; ask for it to have it done now",
             ),
             Self::ClockUnsynced => f.write_str("the hub does not know the date yet, so nothing is granted or removed"),
+            Self::Prepared => f.write_str("it is for emergencies, and kept ready until it is enabled"),
             Self::NotYet(_) => f.write_str("its time has not come yet"),
             Self::OutsideWindows => f.write_str("it is outside its hours; the hub writes it when they begin"),
             Self::Emptied => f.write_str("the lock lost its codes; say once that it shall be filled again"),

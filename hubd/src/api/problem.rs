@@ -132,6 +132,7 @@ fn credentials(refusal: &R) -> StatusCode {
         | R::NotForeign { .. }
         | R::NothingToRefill(_)
         | R::NotGone(_)
+        | R::NotReadYet(_)
         | R::NoFreeSlot { .. }
         | R::TooMany { .. } => StatusCode::CONFLICT,
         R::StoreFailing(_) => StatusCode::SERVICE_UNAVAILABLE,
