@@ -86,6 +86,7 @@ pub fn signals(command: &Command, traits: Traits) -> Vec<Signal> {
         | Command::TimeParameters(_)
         | Command::MultiChannelAssociation(_)
         | Command::MultiCommand(_)
+        | Command::ActiveSchedule(_)
         | Command::Unknown(_) => Vec::new(),
     }
 }

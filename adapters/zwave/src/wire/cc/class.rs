@@ -66,5 +66,7 @@ pub const MULTI_COMMAND: u8 = 0x8F;
 pub const SECURITY: u8 = 0x98;
 /// Security 2.
 pub const SECURITY_2: u8 = 0x9F;
+/// Active Schedule.
+pub const ACTIVE_SCHEDULE: u8 = 0xA4;
 /// The mark in lists of classes between supported and controlled ones; not a class.
 pub const SUPPORT_CONTROL_MARK: u8 = 0xEF;

@@ -9,6 +9,7 @@ use std::fmt;
 
 use super::reader::Reader;
 
+pub mod active_schedule;
 pub mod application_status;
 pub mod association;
 pub mod basic;
@@ -170,6 +171,8 @@ commands! {
     MultiChannelAssociation = multi_channel_association, MULTI_CHANNEL_ASSOCIATION;
     /// Spec: CC:008F
     MultiCommand = multi_command, MULTI_COMMAND;
+    /// Spec: CC:00A4
+    ActiveSchedule = active_schedule, ACTIVE_SCHEDULE;
 }
 
 impl Command {
@@ -263,7 +266,6 @@ mod tests {
             transport_service::Command::FirstSegment(segment).into(),
             Command::parse(&[vec![0x71, 5, 0, 0, 0, 0xFF, 6, 6, 9], set].concat()).unwrap(),
             Command::parse(&record).unwrap(),
-            // User Credential, Credential Set: not known yet.
             Command::parse(&[vec![0x83, 0x0A, 0, 3, 1, 0, 1, 0, 5], PIN.to_vec()].concat()).unwrap(),
         ];
         for command in commands {

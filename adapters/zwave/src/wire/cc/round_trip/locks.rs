@@ -5,8 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::super::{
-    Command, battery, door_lock, door_lock_logging, lock, notification, schedule_entry_lock, user_code,
-    user_credential,
+    Command, battery, door_lock, door_lock_logging, lock, notification, user_code, user_credential,
 };
 use super::{bit_numbers, bytes, duration, secret};
 
@@ -215,21 +214,150 @@ pub(super) fn user_credential() -> impl Strategy<Value = Command> {
             types: vec(capability, 0..5),
         })
         .prop_map(Credential::CredentialCapabilitiesReport),
+        users(),
+        credentials(),
+        checksums_and_admin(),
     ]
     .prop_map(Command::UserCredential)
 }
 
-pub(super) fn schedule_entry_lock() -> impl Strategy<Value = Command> {
-    prop_oneof![
-        Just(schedule_entry_lock::Command::SupportedGet),
-        fields!(schedule_entry_lock::SupportedReport {
-            week_day: any::<u8>(),
-            year_day: any::<u8>(),
-            daily_repeating: option::of(any::<u8>()),
+fn credential_type() -> impl Strategy<Value = user_credential::CredentialType> {
+    any::<u8>().prop_map(user_credential::CredentialType::from_byte)
+}
+
+/// An operation that carries the rest, and one that does not.
+fn operation() -> impl Strategy<Value = user_credential::Operation> {
+    prop::sample::select(vec![0u8, 1, 3]).prop_map(user_credential::Operation::from_byte)
+}
+
+fn users() -> impl Strategy<Value = user_credential::Command> {
+    use user_credential::Command as Credential;
+    let details = || {
+        fields!(user_credential::UserDetails {
+            user_type: any::<u8>().prop_map(user_credential::UserType::from_byte),
+            active: any::<bool>(),
+            rule: any::<u8>(),
+            expiring_minutes: any::<u16>(),
+            name_encoding: 0..8u8,
+            name: bytes(40),
         })
-        .prop_map(schedule_entry_lock::Command::SupportedReport),
+    };
+    prop_oneof![
+        (operation(), any::<u16>(), details()).prop_map(|(operation, user, details)| {
+            Credential::UserSet(user_credential::UserSet {
+                operation,
+                user,
+                details: Some(details),
+            })
+        }),
+        any::<u16>().prop_map(|user| Credential::UserSet(user_credential::UserSet {
+            operation: user_credential::Operation::Delete,
+            user,
+            details: None,
+        })),
+        any::<u16>().prop_map(Credential::UserGet),
+        fields!(user_credential::UserReport {
+            report_type: any::<u8>().prop_map(user_credential::UserReportType::from_byte),
+            next_user: any::<u16>(),
+            modifier: any::<u8>().prop_map(user_credential::Modifier::from_byte),
+            modifier_node: any::<u16>(),
+            user: any::<u16>(),
+            details: details(),
+        })
+        .prop_map(Credential::UserReport),
     ]
-    .prop_map(Command::ScheduleEntryLock)
+}
+
+fn credentials() -> impl Strategy<Value = user_credential::Command> {
+    use user_credential::Command as Credential;
+    let place = || {
+        fields!(user_credential::CredentialPlace {
+            user: any::<u16>(),
+            credential: credential_type(),
+            slot: any::<u16>(),
+        })
+    };
+    let association = || {
+        fields!(user_credential::Association {
+            credential: credential_type(),
+            slot: any::<u16>(),
+            user: any::<u16>(),
+        })
+    };
+    prop_oneof![
+        (place(), operation(), secret(20)).prop_map(|(place, operation, data)| {
+            Credential::CredentialSet(user_credential::CredentialSet {
+                place,
+                operation,
+                data: Some(data),
+            })
+        }),
+        place().prop_map(|place| Credential::CredentialSet(user_credential::CredentialSet {
+            place,
+            operation: user_credential::Operation::Delete,
+            data: None,
+        })),
+        place().prop_map(Credential::CredentialGet),
+        fields!(user_credential::CredentialReport {
+            report_type: any::<u8>().prop_map(user_credential::CredentialReportType::from_byte),
+            place: place(),
+            read_back: any::<bool>(),
+            data: secret(20),
+            modifier: any::<u8>().prop_map(user_credential::Modifier::from_byte),
+            modifier_node: any::<u16>(),
+            next_credential: credential_type(),
+            next_slot: any::<u16>(),
+        })
+        .prop_map(Credential::CredentialReport),
+        fields!(user_credential::LearnStart {
+            place: place(),
+            operation: operation(),
+            timeout_seconds: any::<u8>(),
+        })
+        .prop_map(Credential::LearnStart),
+        fields!(user_credential::LearnReport {
+            status: any::<u8>().prop_map(user_credential::LearnStatus::from_byte),
+            place: place(),
+            steps_remaining: any::<u8>(),
+        })
+        .prop_map(Credential::LearnReport),
+        association().prop_map(Credential::AssociationSet),
+        fields!(user_credential::AssociationReport {
+            association: association(),
+            status: any::<u8>(),
+        })
+        .prop_map(Credential::AssociationReport),
+    ]
+}
+
+fn checksums_and_admin() -> impl Strategy<Value = user_credential::Command> {
+    use user_credential::Command as Credential;
+    prop_oneof![
+        prop::sample::select(vec![
+            Credential::LearnCancel,
+            Credential::AllUsersChecksumGet,
+            Credential::AdminCodeGet,
+        ]),
+        any::<u16>().prop_map(Credential::AllUsersChecksumReport),
+        any::<u16>().prop_map(Credential::UserChecksumGet),
+        fields!(user_credential::UserChecksum {
+            user: any::<u16>(),
+            checksum: any::<u16>(),
+        })
+        .prop_map(Credential::UserChecksumReport),
+        credential_type().prop_map(Credential::CredentialChecksumGet),
+        fields!(user_credential::CredentialChecksum {
+            credential: credential_type(),
+            checksum: any::<u16>(),
+        })
+        .prop_map(Credential::CredentialChecksumReport),
+        secret(16).prop_map(Credential::AdminCodeSet),
+        fields!(user_credential::AdminCodeReport {
+            result: 0..16u8,
+            code: secret(16),
+        })
+        .prop_map(Credential::AdminCodeReport),
+    ]
 }
 
 pub(super) fn notification() -> impl Strategy<Value = Command> {

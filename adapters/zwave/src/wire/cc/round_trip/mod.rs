@@ -18,6 +18,7 @@ macro_rules! fields {
 
 mod locks;
 mod network;
+mod schedules;
 
 fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..max)
@@ -49,15 +50,13 @@ fn u24() -> impl Strategy<Value = u32> {
 
 /// Any command of any class.
 fn command() -> impl Strategy<Value = Command> {
-    use locks::{
-        battery, door_lock, door_lock_logging, lock, notification, schedule_entry_lock, user_code,
-        user_credential,
-    };
+    use locks::{battery, door_lock, door_lock_logging, lock, notification, user_code, user_credential};
     use network::{
         application_status, association, basic, manufacturer_specific, multi_channel,
         multi_channel_association, supervision, the_rest, time, time_parameters, transport_service, version,
         wake_up, zwave_plus_info,
     };
+    use schedules::{active_schedule, schedule_entry_lock};
     prop_oneof![
         prop_oneof![
             basic(),
@@ -83,6 +82,7 @@ fn command() -> impl Strategy<Value = Command> {
             version(),
             time(),
             time_parameters(),
+            active_schedule(),
             the_rest()
         ],
     ]
@@ -108,7 +108,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_a_command_or_an_error(class in prop_oneof![any::<u8>(), 0x4C..=0x9Fu8], command in prop_oneof![any::<u8>(), 0..0x17u8], rest in bytes(80)) {
+    fn any_bytes_are_a_command_or_an_error(class in prop_oneof![any::<u8>(), 0x4C..=0xA4u8], command in prop_oneof![any::<u8>(), 0..0x22u8], rest in bytes(80)) {
         let mut bytes = vec![class, command];
         bytes.extend(rest);
         if let Ok(parsed) = Command::parse(&bytes) {

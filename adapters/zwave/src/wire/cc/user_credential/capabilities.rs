@@ -1,57 +1,10 @@
-//! User Credential: users with PINs, tags and fingers, in newer locks. So far only what a lock can keep; its other
-//! commands stay [`super::Command::Unknown`], whose bytes are not printed.
-//!
-//! Spec: CC:0083, versions 1 and 2.
+//! What a lock can do with users and credentials.
 
 use std::collections::BTreeSet;
 
-use super::codec::{Fault, bit_mask, bit_set, byte_enum, flag, optional, put_counted, take_up_to};
+use super::CredentialType;
+use crate::wire::cc::codec::{Fault, bit_mask, bit_set, flag, optional, put_counted, take_up_to};
 use crate::wire::reader::Reader;
-
-byte_enum! {
-    /// A kind of credential.
-    pub enum CredentialType {
-        /// None.
-        None = 0x00,
-        /// Digits at the keypad.
-        Pin = 0x01,
-        /// A text at the keypad.
-        Password = 0x02,
-        /// A tag or card by RFID.
-        Rfid = 0x03,
-        /// A Bluetooth device.
-        Ble = 0x04,
-        /// A tag or phone by NFC.
-        Nfc = 0x05,
-        /// A device by ultra-wide band.
-        Uwb = 0x06,
-        /// An eye.
-        Eye = 0x07,
-        /// A face.
-        Face = 0x08,
-        /// A finger.
-        Finger = 0x09,
-        /// A hand.
-        Hand = 0x0A,
-        /// Another part of the body.
-        UnspecifiedBiometric = 0x0B,
-        /// A DESFire card; since version 2.
-        Desfire = 0x0C,
-    }
-}
-
-/// A User Credential command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// Report what you can do with users.
-    UserCapabilitiesGet,
-    /// What the lock can do with users.
-    UserCapabilitiesReport(UserCapabilitiesReport),
-    /// Report what you can do with credentials.
-    CredentialCapabilitiesGet,
-    /// What the lock can do with credentials.
-    CredentialCapabilitiesReport(CredentialCapabilitiesReport),
-}
 
 /// What a lock can do with users.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +62,7 @@ pub struct CredentialCapability {
     pub hash_bytes_max: u8,
 }
 
-fn user_capabilities(reader: &mut Reader<'_>) -> Result<UserCapabilitiesReport, Fault> {
+pub(super) fn user_capabilities(reader: &mut Reader<'_>) -> Result<UserCapabilitiesReport, Fault> {
     let users = reader.u16("supported users")?;
     let rules = reader.u8("supported credential rules")?;
     let name_bytes_max = reader.u8("maximum user name length")?;
@@ -128,7 +81,9 @@ fn user_capabilities(reader: &mut Reader<'_>) -> Result<UserCapabilitiesReport, 
 }
 
 /// The report keeps each field of all kinds together: first all types, then all learn flags, and so on.
-fn credential_capabilities(reader: &mut Reader<'_>) -> Result<CredentialCapabilitiesReport, Fault> {
+pub(super) fn credential_capabilities(
+    reader: &mut Reader<'_>,
+) -> Result<CredentialCapabilitiesReport, Fault> {
     let flags = reader.u8("flags")?;
     let count = usize::from(reader.u8("number of credential types")?);
     let types = reader.take(count, "credential types")?;
@@ -167,56 +122,40 @@ fn credential_capabilities(reader: &mut Reader<'_>) -> Result<CredentialCapabili
     })
 }
 
-impl Command {
-    pub(super) fn parse(command: u8, reader: &mut Reader<'_>) -> Result<Option<Self>, Fault> {
-        Ok(Some(match command {
-            0x01 => Self::UserCapabilitiesGet,
-            0x02 => Self::UserCapabilitiesReport(user_capabilities(reader)?),
-            0x03 => Self::CredentialCapabilitiesGet,
-            0x04 => Self::CredentialCapabilitiesReport(credential_capabilities(reader)?),
-            _ => return Ok(None),
-        }))
-    }
+pub(super) fn put_user_capabilities(report: &UserCapabilitiesReport, out: &mut Vec<u8>) {
+    out.push(0x02);
+    out.extend_from_slice(&report.users.to_be_bytes());
+    let one_byte = |set| bit_mask(set, 1).first().copied().unwrap_or_default();
+    let flags = flag(report.schedules, 0x80)
+        | flag(report.all_users_checksum, 0x40)
+        | flag(report.user_checksum, 0x20)
+        | (one_byte(&report.name_encodings) & 0x07) << 2;
+    out.extend_from_slice(&[one_byte(&report.rules), report.name_bytes_max, flags]);
+    put_counted(&bit_mask(&report.user_types, 0x20), u8::MAX, 0, out);
+}
 
-    pub(super) fn emit(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::UserCapabilitiesGet => out.push(0x01),
-            Self::UserCapabilitiesReport(report) => {
-                out.push(0x02);
-                out.extend_from_slice(&report.users.to_be_bytes());
-                let one_byte = |set| bit_mask(set, 1).first().copied().unwrap_or_default();
-                let flags = flag(report.schedules, 0x80)
-                    | flag(report.all_users_checksum, 0x40)
-                    | flag(report.user_checksum, 0x20)
-                    | (one_byte(&report.name_encodings) & 0x07) << 2;
-                out.extend_from_slice(&[one_byte(&report.rules), report.name_bytes_max, flags]);
-                put_counted(&bit_mask(&report.user_types, 0x20), u8::MAX, 0, out);
-            }
-            Self::CredentialCapabilitiesGet => out.push(0x03),
-            Self::CredentialCapabilitiesReport(report) => {
-                let count = u8::try_from(report.types.len()).unwrap_or(u8::MAX);
-                let flags = flag(report.checksum, 0x80)
-                    | flag(report.admin_code, 0x40)
-                    | flag(report.admin_code_deactivation, 0x20);
-                out.extend_from_slice(&[0x04, flags, count]);
-                let types = || report.types.iter().take(count.into());
-                out.extend(types().map(|kind| kind.credential.to_byte()));
-                out.extend(types().map(|kind| flag(kind.learn, 0x80)));
-                out.extend(types().flat_map(|kind| kind.slots.to_be_bytes()));
-                out.extend(types().map(|kind| kind.bytes_min));
-                out.extend(types().map(|kind| kind.bytes_max));
-                out.extend(types().map(|kind| kind.learn_timeout_seconds));
-                out.extend(types().map(|kind| kind.learn_steps));
-                out.extend(types().map(|kind| kind.hash_bytes_max));
-            }
-        }
-    }
+pub(super) fn put_credential_capabilities(report: &CredentialCapabilitiesReport, out: &mut Vec<u8>) {
+    let count = u8::try_from(report.types.len()).unwrap_or(u8::MAX);
+    let flags = flag(report.checksum, 0x80)
+        | flag(report.admin_code, 0x40)
+        | flag(report.admin_code_deactivation, 0x20);
+    out.extend_from_slice(&[0x04, flags, count]);
+    let types = || report.types.iter().take(count.into());
+    out.extend(types().map(|kind| kind.credential.to_byte()));
+    out.extend(types().map(|kind| flag(kind.learn, 0x80)));
+    out.extend(types().flat_map(|kind| kind.slots.to_be_bytes()));
+    out.extend(types().map(|kind| kind.bytes_min));
+    out.extend(types().map(|kind| kind.bytes_max));
+    out.extend(types().map(|kind| kind.learn_timeout_seconds));
+    out.extend(types().map(|kind| kind.learn_steps));
+    out.extend(types().map(|kind| kind.hash_bytes_max));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::wire::cc;
+    use crate::wire::cc::user_credential::Command;
 
     #[test]
     fn each_field_of_all_kinds_is_together() {
