@@ -188,6 +188,7 @@ impl Alarm {
             | Timer::BoltEnds
             | Timer::AutoRelock(_)
             | Timer::KeypadBack
+            | Timer::LearnEnds
             | Timer::Unconfirmed(_) => {}
         }
     }
@@ -248,6 +249,10 @@ impl Alarm {
             | Act::PowerBack
             | Act::Unreachable(_)
             | Act::LoseSpan
+            | Act::ChangeCode { .. }
+            | Act::ClearAllCodes
+            | Act::ForgetCodes
+            | Act::ShowTag(_)
             | Act::FactoryReset => {}
         }
     }

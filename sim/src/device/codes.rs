@@ -15,12 +15,29 @@ pub(crate) struct Code {
     pub(crate) digits: Vec<u8>,
 }
 
+/// What a lock does wrong with its codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct CodeFaults {
+    /// It says that it cleared a slot and keeps it.
+    pub ignores_clear: bool,
+    /// It never shows a PIN: asterisks, or nothing.
+    pub masks_pins: bool,
+    /// It says that it took a code and keeps none.
+    pub forgets_writes: bool,
+    /// It erases a user's schedules whenever the user's code is written.
+    pub drops_schedules: bool,
+}
+
 /// A change made by radio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CodeChange {
     Set(u16),
     Deleted(u16),
+    /// A user of User Credential with all credentials.
+    UserDeleted(u16),
     AllDeleted,
+    /// Nothing changed: another slot has the same code.
+    Duplicate(u16),
 }
 
 /// All codes of a lock.
@@ -28,6 +45,9 @@ pub(crate) enum CodeChange {
 pub(crate) struct Codes {
     version: u8,
     capacity: u16,
+    /// Whether it reports and takes several codes in one frame.
+    bulk: bool,
+    faults: CodeFaults,
     kept: BTreeMap<u16, Code>,
     admin: Vec<u8>,
     keypad_mode: u8,
@@ -36,12 +56,16 @@ pub(crate) struct Codes {
 const AVAILABLE: u8 = 0;
 const ENABLED: u8 = 1;
 const NOT_AVAILABLE: u8 = 0xfe;
+/// How many bytes of codes fit into a report under S2.
+const BULK_BYTES_MAX: usize = 26;
 
 impl Codes {
-    pub(crate) fn new(version: u8, capacity: u16) -> Self {
+    pub(crate) fn new(version: u8, capacity: u16, bulk: bool, faults: CodeFaults) -> Self {
         Self {
             version,
             capacity,
+            bulk,
+            faults,
             kept: BTreeMap::new(),
             admin: Vec::new(),
             keypad_mode: 0,
@@ -79,17 +103,14 @@ impl Codes {
             [0x63, 0x01, slot, status, ref digits @ ..] => return self.set(u16::from(slot), status, digits),
             [0x63, 0x02, slot] => self.report(u16::from(slot)),
             [0x63, 0x04] => self.users_number(),
-            [0x63, 0x0b, 1, high, low, status, length, ref rest @ ..] if self.version >= 2 => {
-                match rest.get(..usize::from(length)) {
-                    Some(digits) => return self.set(u16::from_be_bytes([high, low]), status, digits),
-                    None => Answer::Fail,
-                }
+            [0x63, 0x0b, count, ref codes @ ..] if self.version >= 2 => {
+                return self.set_several(count, codes);
             }
-            [0x63, 0x0b, ..] if self.version >= 2 => Answer::Fail,
-            [0x63, 0x0c, high, low, ..] if self.version >= 2 => {
-                self.extended_report(u16::from_be_bytes([high, low]))
+            [0x63, 0x0c, high, low, ref more @ ..] if self.version >= 2 => {
+                let more = more.first().is_some_and(|flags| flags & 1 != 0);
+                self.extended_report(u16::from_be_bytes([high, low]), more && self.bulk)
             }
-            [0x63, 0x06] if self.version >= 2 => Answer::Report(capabilities()),
+            [0x63, 0x06] if self.version >= 2 => Answer::Report(self.capabilities()),
             [0x63, 0x08, mode @ 0..=1] if self.version >= 2 => {
                 self.keypad_mode = mode;
                 Answer::Done
@@ -112,7 +133,46 @@ impl Codes {
         (answer, None)
     }
 
+    /// Extended User Code Set.
+    fn set_several(&mut self, count: u8, mut rest: &[u8]) -> (Answer, Option<CodeChange>) {
+        if count == 0 || (count > 1 && !self.bulk) {
+            return (Answer::Fail, None);
+        }
+        let mut last = None;
+        for _ in 0..count {
+            let [high, low, status, length, more @ ..] = rest else {
+                return (Answer::Fail, last);
+            };
+            let Some((digits, more)) = more.split_at_checked(usize::from(length & 0x0f)) else {
+                return (Answer::Fail, last);
+            };
+            let (answer, change) = self.set(u16::from_be_bytes([*high, *low]), *status, digits);
+            if answer != Answer::Done {
+                return (answer, change);
+            }
+            (rest, last) = (more, change);
+        }
+        (Answer::Done, last)
+    }
+
+    /// Somebody writes or deletes a code at the keypad.
+    pub(crate) fn at_the_keypad(&mut self, slot: u16, digits: Option<&str>) -> Option<CodeChange> {
+        match digits {
+            Some(digits) => self.set(slot, ENABLED, digits.as_bytes()).1,
+            None => self.kept.remove(&slot).map(|_| CodeChange::Deleted(slot)),
+        }
+    }
+
+    pub(crate) fn forget_all(&mut self) {
+        self.kept.clear();
+        self.admin.clear();
+        self.keypad_mode = 0;
+    }
+
     fn set(&mut self, slot: u16, status: u8, digits: &[u8]) -> (Answer, Option<CodeChange>) {
+        if status == AVAILABLE && self.faults.ignores_clear {
+            return (Answer::Done, None);
+        }
         if slot == 0 && status == AVAILABLE {
             self.kept.clear();
             return (Answer::Done, Some(CodeChange::AllDeleted));
@@ -129,8 +189,14 @@ impl Codes {
             .kept
             .iter()
             .any(|(other, code)| *other != slot && code.digits == digits);
-        if !good || twice || digits == self.admin || !(1..=2).contains(&status) {
+        if good && (twice || digits == self.admin) {
+            return (Answer::Fail, Some(CodeChange::Duplicate(slot)));
+        }
+        if !good || !(1..=2).contains(&status) {
             return (Answer::Fail, None);
+        }
+        if self.faults.forgets_writes {
+            return (Answer::Done, None);
         }
         self.kept.insert(
             slot,
@@ -158,7 +224,7 @@ impl Codes {
         match self.kept.get(&slot) {
             Some(code) => {
                 report.push(code.status);
-                report.extend_from_slice(&code.digits);
+                report.extend(self.shown(code));
             }
             None if slot == 0 || slot > self.capacity => {
                 report.extend_from_slice(&[NOT_AVAILABLE, 0, 0, 0, 0]);
@@ -177,24 +243,50 @@ impl Codes {
         Answer::Report(report)
     }
 
-    fn extended_report(&self, slot: u16) -> Answer {
-        let mut report = vec![0x63, 0x0d, 1];
-        report.extend_from_slice(&slot.to_be_bytes());
-        match self.kept.get(&slot) {
-            Some(code) => {
-                report.push(code.status);
-                report.push(u8::try_from(code.digits.len()).unwrap_or(0));
-                report.extend_from_slice(&code.digits);
+    /// A code's digits as the lock shows them.
+    fn shown(&self, code: &Code) -> Vec<u8> {
+        if self.faults.masks_pins {
+            vec![b'*'; code.digits.len()]
+        } else {
+            code.digits.clone()
+        }
+    }
+
+    /// One slot, or as many occupied ones from there on as fit into a frame.
+    fn extended_report(&self, slot: u16, several: bool) -> Answer {
+        let mut slots: Vec<u16> = vec![slot];
+        if several {
+            slots.extend(self.kept.keys().filter(|other| **other > slot));
+        }
+        let mut codes = Vec::new();
+        let mut count = 0;
+        let mut last = slot;
+        for slot in slots {
+            let mut one = slot.to_be_bytes().to_vec();
+            match self.kept.get(&slot) {
+                Some(code) => {
+                    one.push(code.status);
+                    one.push(u8::try_from(code.digits.len()).unwrap_or(0));
+                    one.extend(self.shown(code));
+                }
+                None if slot == 0 || slot > self.capacity => one.extend_from_slice(&[NOT_AVAILABLE, 0]),
+                None => one.extend_from_slice(&[AVAILABLE, 0]),
             }
-            None if slot == 0 || slot > self.capacity => report.extend_from_slice(&[NOT_AVAILABLE, 0]),
-            None => report.extend_from_slice(&[AVAILABLE, 0]),
+            if codes.len() + one.len() > BULK_BYTES_MAX {
+                break;
+            }
+            codes.extend(one);
+            count += 1;
+            last = slot;
         }
         let next = self
             .kept
             .keys()
-            .find(|other| **other > slot)
+            .find(|other| **other > last)
             .copied()
             .unwrap_or(0);
+        let mut report = vec![0x63, 0x0d, count];
+        report.extend(codes);
         report.extend_from_slice(&next.to_be_bytes());
         Answer::Report(report)
     }
@@ -210,25 +302,32 @@ impl Codes {
                 .into_iter()
                 .chain(code.digits.iter().copied())
         });
-        bytes.fold(0x1d0f, |crc, byte| {
-            (0..8).fold(crc ^ (u16::from(byte) << 8), |crc: u16, _| {
-                if crc & 0x8000 == 0 {
-                    crc << 1
-                } else {
-                    (crc << 1) ^ 0x1021
-                }
-            })
-        })
+        crc(bytes)
+    }
+
+    fn capabilities(&self) -> Vec<u8> {
+        let digits: Vec<u8> = (b'0'..=b'9').collect();
+        let mut report = vec![0x63, 0x07];
+        report.extend(counted(0x80, &mask_from_zero(&[0, 1, 2]))); // an admin code can be set
+        // There is a checksum; several codes in a frame.
+        let bulk = if self.bulk { 0x60 } else { 0 };
+        report.extend(counted(0x80 | bulk, &mask_from_zero(&[0, 1])));
+        report.extend(counted(0, &mask_from_zero(&digits)));
+        report
     }
 }
 
-fn capabilities() -> Vec<u8> {
-    let digits: Vec<u8> = (b'0'..=b'9').collect();
-    let mut report = vec![0x63, 0x07];
-    report.extend(counted(0x80, &mask_from_zero(&[0, 1, 2]))); // an admin code can be set
-    report.extend(counted(0x80, &mask_from_zero(&[0, 1]))); // there is a checksum
-    report.extend(counted(0, &mask_from_zero(&digits)));
-    report
+/// CRC-CCITT as the command classes use it.
+pub(crate) fn crc(bytes: impl Iterator<Item = u8>) -> u16 {
+    bytes.fold(0x1d0f, |crc, byte| {
+        (0..8).fold(crc ^ (u16::from(byte) << 8), |crc: u16, _| {
+            if crc & 0x8000 == 0 {
+                crc << 1
+            } else {
+                (crc << 1) ^ 0x1021
+            }
+        })
+    })
 }
 
 #[cfg(test)]
@@ -237,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_code_is_kept_found_reported_and_deleted() {
-        let mut codes = Codes::new(1, 20);
+        let mut codes = Codes::new(1, 20, false, CodeFaults::default());
         let set = [0x63, 0x01, 3, 1, b'0', b'4', b'7', b'1'];
         assert_eq!(codes.handle(&set), (Answer::Done, Some(CodeChange::Set(3))));
         assert_eq!(codes.slot_of("0471"), Some(3));
@@ -261,8 +360,25 @@ mod tests {
     }
 
     #[test]
+    fn several_codes_come_in_one_report_and_the_next_is_named() {
+        let mut codes = Codes::new(2, 20, true, CodeFaults::default());
+        for (slot, digits) in [(2, "1111"), (5, "222222"), (9, "333333"), (12, "4444")] {
+            codes.keep(slot, digits);
+        }
+        let Answer::Report(report) = codes.handle(&[0x63, 0x0c, 0, 1, 1]).0 else {
+            panic!("a report");
+        };
+        assert_eq!(report[..7], [0x63, 0x0d, 3, 0, 1, 0, 0], "slot 1 is empty");
+        assert_eq!(report[report.len() - 2..], [0, 9]);
+        let Answer::Report(report) = codes.handle(&[0x63, 0x0c, 0, 9, 1]).0 else {
+            panic!("a report");
+        };
+        assert_eq!((report[2], &report[report.len() - 2..]), (2, &[0, 0][..]));
+    }
+
+    #[test]
     fn version_1_knows_nothing_of_version_2() {
-        let mut codes = Codes::new(1, 20);
+        let mut codes = Codes::new(1, 20, false, CodeFaults::default());
         for command in [&[0x63, 0x06][..], &[0x63, 0x11], &[0x63, 0x0c, 0, 1, 0]] {
             assert_eq!(codes.handle(command).0, Answer::Unknown);
         }

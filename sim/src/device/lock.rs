@@ -6,8 +6,10 @@ use std::collections::VecDeque;
 
 use hubd_model::{Millis, MonoTime, Source};
 
-use super::codes::{CodeChange, Codes};
+use super::book::Book;
+use super::codes::{CodeChange, CodeFaults};
 use super::common::{notification, notification_support};
+use super::schedules::{ScheduleSlots, Schedules};
 use super::{Act, Answer, Ctx, Timer, Truth};
 
 /// How a lock names the code's slot in its keypad notifications; locks differ.
@@ -19,6 +21,15 @@ pub enum KeypadEvent {
     UserCodeReport,
 }
 
+/// By which command class a lock keeps its codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CodesBy {
+    /// User Code; [`LockConfig::user_code_version`] says which.
+    UserCode,
+    /// User Credential, with Active Schedule where it keeps schedules.
+    UserCredential,
+}
+
 /// What kind of lock it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockConfig {
@@ -26,8 +37,18 @@ pub struct LockConfig {
     pub door_lock_version: u8,
     /// User Code command class version: 1 or 2.
     pub user_code_version: u8,
+    /// By which class it keeps its codes.
+    pub codes_by: CodesBy,
     /// How many codes it keeps.
     pub slots: u16,
+    /// How many tags it keeps; User Credential alone.
+    pub tags: u16,
+    /// Whether it reports several codes in one frame; User Code version 2.
+    pub bulk: bool,
+    /// Which schedules it keeps.
+    pub schedules: ScheduleSlots,
+    /// What it does wrong with codes.
+    pub code_faults: CodeFaults,
     /// Codes that it has already.
     pub codes: Vec<(u16, String)>,
     /// How long the bolt takes from end to end.
@@ -49,7 +70,12 @@ impl Default for LockConfig {
         Self {
             door_lock_version: 4,
             user_code_version: 2,
+            codes_by: CodesBy::UserCode,
             slots: 20,
+            tags: 0,
+            bulk: false,
+            schedules: ScheduleSlots::default(),
+            code_faults: CodeFaults::default(),
             codes: Vec::new(),
             travel: Millis(900),
             auto_relock: None,
@@ -70,6 +96,8 @@ const WRONG_CODES_MAX: u32 = 5;
 const KEYPAD_SHUT: Millis = Millis::from_secs(60);
 /// How many records the log keeps.
 const LOG_MAX: usize = 20;
+/// How long it waits for a tag to be read in.
+const LEARN_WAIT: Millis = Millis::from_secs(30);
 
 #[derive(Debug, Clone)]
 struct Movement {
@@ -86,10 +114,27 @@ struct LogRecord {
     user: u8,
 }
 
+/// The door lock configuration of a lock with this auto-relock. Spec: CC:0062.01.06.
+fn settings(config: &LockConfig) -> Vec<u8> {
+    let seconds = config.auto_relock.map(|span| span.0 / 1000);
+    let byte = |value: u64| u8::try_from(value).unwrap_or(0xfd);
+    if config.door_lock_version >= 4 {
+        let [high, low] = u16::try_from(seconds.unwrap_or(0))
+            .unwrap_or(u16::MAX)
+            .to_be_bytes();
+        return vec![1, 0x11, 0xfe, 0xfe, high, low, 0, 0, 0];
+    }
+    match seconds {
+        Some(seconds) => vec![2, 0x11, byte(seconds / 60), byte(seconds % 60), 0, 0, 0, 0, 0],
+        None => vec![1, 0x11, 0xfe, 0xfe, 0, 0, 0, 0, 0],
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Lock {
     config: LockConfig,
-    codes: Codes,
+    codes: Book,
+    schedules: Schedules,
     mode: u8,
     moving: Option<Movement>,
     blocked: bool,
@@ -107,12 +152,9 @@ pub(crate) struct Lock {
 
 impl Lock {
     pub(crate) fn new(config: LockConfig) -> Self {
-        let mut codes = Codes::new(config.user_code_version, config.slots);
-        for (slot, digits) in &config.codes {
-            codes.keep(*slot, digits);
-        }
         Self {
-            codes,
+            codes: Book::new(&config),
+            schedules: Schedules::new(config.schedules, config.slots + config.tags),
             mode: if config.locked { SECURED } else { UNSECURED },
             moving: None,
             blocked: false,
@@ -122,7 +164,7 @@ impl Lock {
             keypad_shut: false,
             relock: 0,
             log: VecDeque::new(),
-            settings: vec![1, 0x11, 0xfe, 0xfe, 0, 0, 0, 0, 0],
+            settings: settings(&config),
             ended: None,
             config,
         }
@@ -136,27 +178,38 @@ impl Lock {
         }
     }
 
-    pub(crate) fn codes(&self) -> impl Iterator<Item = (u16, String)> {
-        let text = |digits: &[u8]| String::from_utf8_lossy(digits).into_owned();
-        self.codes
-            .all()
-            .iter()
-            .map(move |(slot, code)| (*slot, text(&code.digits)))
+    pub(crate) fn codes(&self) -> Vec<(u16, String)> {
+        self.codes.pins()
+    }
+
+    pub(crate) fn tags(&self) -> Vec<(u16, Vec<u8>)> {
+        self.codes.tags()
+    }
+
+    /// The slot whose code would open the door now.
+    pub(crate) fn slot_that_opens(&self, now: MonoTime, digits: &str) -> Option<u16> {
+        let (slot, user) = self.codes.find_pin(digits)?;
+        self.schedules.allows(now, user).then_some(slot)
     }
 
     pub(crate) fn versions(&self) -> Vec<(u8, u8)> {
         let version = if self.config.door_lock_version >= 4 { 4 } else { 2 };
-        vec![
-            (0x62, version),
-            (0x63, self.config.user_code_version),
-            (0x4c, 1),
-            (0x71, 8),
-            (0x80, 1),
-        ]
+        let by_credential = self.config.codes_by == CodesBy::UserCredential;
+        let codes = if by_credential {
+            (0x83, 1)
+        } else {
+            (0x63, self.config.user_code_version)
+        };
+        let mut versions = vec![(0x62, version), codes, (0x4c, 1), (0x71, 8), (0x80, 1)];
+        if Schedules::exist(self.config.schedules) {
+            versions.push(if by_credential { (0xa4, 1) } else { (0x4e, 3) });
+            versions.push((0x8b, 1));
+        }
+        versions
     }
 
     fn events(&self) -> Vec<(u8, Vec<u8>)> {
-        let mut access = vec![1, 2, 3, 4, 5, 6, 9, 0x0b, 0x0c, 0x0d, 0x0e, 0x10];
+        let mut access = vec![1, 2, 3, 4, 5, 6, 9, 0x0b, 0x0c, 0x0d, 0x0e, 0x0f, 0x10];
         if self.config.door_sensor {
             access.extend_from_slice(&[0x16, 0x17]);
         }
@@ -184,10 +237,9 @@ impl Lock {
                     0x62, 0x08, 1, 0x06, 2, UNSECURED, SECURED, 0x11, components, 0x08,
                 ])
             }
-            [0x63, ..] => {
-                let (answer, change) = self.codes.handle(command);
-                Self::tell_change(ctx, change);
-                answer
+            [0x63 | 0x83, ..] => self.codes_command(ctx, command),
+            [0x4e | 0x8b | 0xa4, ..] if Schedules::exist(self.config.schedules) => {
+                self.schedules.handle(ctx.now, command)
             }
             [0x4c, 0x01] => Answer::Report(vec![0x4c, 0x02, u8::try_from(LOG_MAX).unwrap_or(0)]),
             [0x4c, 0x03, number] => Answer::Report(self.log_report(number)),
@@ -198,14 +250,41 @@ impl Lock {
         }
     }
 
+    fn codes_command(&mut self, ctx: &mut Ctx<'_>, command: &[u8]) -> Answer {
+        let was_learning = self.codes.is_learning();
+        let (answer, reports, change) = self.codes.handle(command);
+        if self.codes.is_learning() && !was_learning {
+            ctx.later(LEARN_WAIT, Timer::LearnEnds);
+        }
+        ctx.reports.extend(reports);
+        match change {
+            Some(CodeChange::Set(slot)) if self.config.code_faults.drops_schedules => {
+                self.schedules.forget(slot);
+            }
+            Some(CodeChange::UserDeleted(user)) => self.schedules.forget(user),
+            Some(CodeChange::AllDeleted) => self.schedules.forget_all(),
+            Some(CodeChange::Set(_) | CodeChange::Deleted(_) | CodeChange::Duplicate(_)) | None => {}
+        }
+        self.tell_change(ctx, change);
+        answer
+    }
+
     fn configure(&mut self, settings: &[u8]) {
         for (old, new) in self.settings.iter_mut().zip(settings) {
             *old = *new;
         }
-        if let [_, _, _, _, high, low, ..] = *settings {
-            let seconds = u16::from_be_bytes([high, low]);
-            self.config.auto_relock = (seconds > 0).then(|| Millis::from_secs(u64::from(seconds)));
-        }
+        self.config.auto_relock = match *settings {
+            [_, _, _, _, high, low, ..] if self.config.door_lock_version >= 4 => {
+                let seconds = u16::from_be_bytes([high, low]);
+                (seconds > 0).then(|| Millis::from_secs(u64::from(seconds)))
+            }
+            [2, _, minutes, seconds, ..] => {
+                Some(Millis::from_secs(u64::from(minutes) * 60 + u64::from(seconds)))
+            }
+            _ => None,
+        };
+        // What a timer under way would do was said under the old settings.
+        self.relock += 1;
     }
 
     fn operation_set(&mut self, ctx: &mut Ctx<'_>, mode: u8) -> Answer {
@@ -269,6 +348,11 @@ impl Lock {
                 self.keypad_shut = false;
                 self.wrong_codes = 0;
             }
+            Timer::LearnEnds => {
+                if let Some(report) = self.codes.stop_learning() {
+                    ctx.report(report);
+                }
+            }
             Timer::AutoRelock(_) | Timer::WakeUp | Timer::Sleep(_) | Timer::Unconfirmed(_) => {}
         }
     }
@@ -304,15 +388,16 @@ impl Lock {
             Source::Keypad => ((5, 6), if user == 0 { (3, 4) } else { (1, 2) }),
             Source::Remote => ((3, 4), (0x0e, 0x0f)),
             Source::Auto => ((9, 2), (0x0a, 0x0b)),
-            Source::Manual | Source::Rfid | Source::Fingerprint | Source::Schedule | Source::Unknown => {
-                ((1, 2), (8, 9))
-            }
+            Source::Rfid => ((0x23, 0x24), (1, 2)),
+            Source::Manual | Source::Fingerprint | Source::Schedule | Source::Unknown => ((1, 2), (8, 9)),
         };
         let choose = |(if_locked, if_unlocked)| if locked { if_locked } else { if_unlocked };
         self.record(ctx.now, choose(records), user);
         let parameters = match (by, self.config.keypad) {
             (Source::Keypad, KeypadEvent::SlotOnly) => vec![user],
             (Source::Keypad, KeypadEvent::UserCodeReport) => vec![0x63, 0x03, user, 1],
+            // The user, then one credential: a tag in this slot.
+            (Source::Rfid, _) => vec![0, user, 1, 3, 0, user],
             _ => Vec::new(),
         };
         ctx.report(notification(6, choose(events), &parameters));
@@ -357,7 +442,17 @@ impl Lock {
                     notification(7, 0, &[3])
                 });
             }
-            Act::FactoryReset => self.codes = Codes::new(self.config.user_code_version, self.config.slots),
+            Act::FactoryReset | Act::ForgetCodes => {
+                self.codes.forget_all();
+                self.schedules.forget_all();
+            }
+            Act::ChangeCode { slot, digits } => self.change_code(ctx, *slot, digits.as_deref()),
+            Act::ClearAllCodes => {
+                self.codes.forget_all();
+                self.schedules.forget_all();
+                self.tell_change(ctx, Some(CodeChange::AllDeleted));
+            }
+            Act::ShowTag(tag) => self.show_tag(ctx, tag),
             Act::Door { .. }
             | Act::Hazard { .. }
             | Act::TestButton(_)
@@ -378,7 +473,7 @@ impl Lock {
         if self.keypad_shut {
             return;
         }
-        if let Some(slot) = self.codes.slot_of(code) {
+        if let Some(slot) = self.slot_that_opens(ctx.now, code) {
             self.wrong_codes = 0;
             self.start(ctx, false, Source::Keypad, Some(slot));
             return;
@@ -395,22 +490,45 @@ impl Lock {
         }
     }
 
-    fn tell_change(ctx: &mut Ctx<'_>, change: Option<CodeChange>) {
+    /// Somebody programs a code at the keypad.
+    fn change_code(&mut self, ctx: &mut Ctx<'_>, slot: u16, digits: Option<&str>) {
+        let (reports, change) = self.codes.at_the_keypad(slot, digits);
+        ctx.reports.extend(reports);
+        self.tell_change(ctx, change);
+    }
+
+    fn show_tag(&mut self, ctx: &mut Ctx<'_>, tag: &[u8]) {
+        if let Some(reports) = self.codes.learn(tag) {
+            ctx.reports.extend(reports);
+        } else if let Some((slot, user)) = self.codes.find_tag(tag)
+            && self.schedules.allows(ctx.now, user)
+        {
+            self.start(ctx, false, Source::Rfid, Some(slot));
+        } else {
+            ctx.truth(Truth::Denied);
+        }
+    }
+
+    fn tell_change(&self, ctx: &mut Ctx<'_>, change: Option<CodeChange>) {
         let Some(change) = change else { return };
         let byte = |slot: u16| u8::try_from(slot).unwrap_or(u8::MAX);
-        match change {
-            CodeChange::Set(slot) => {
-                ctx.truth(Truth::CodeChanged { slot, set: true });
-                ctx.report(notification(6, 0x0e, &[byte(slot)]));
+        // A lock with User Credential has told it by its own reports.
+        let notifies = self.config.codes_by == CodesBy::UserCode;
+        let (truth, event, slots) = match change {
+            CodeChange::Set(slot) => (Truth::CodeChanged { slot, set: true }, 0x0e, vec![byte(slot)]),
+            CodeChange::Deleted(slot) => (Truth::CodeChanged { slot, set: false }, 0x0d, vec![byte(slot)]),
+            CodeChange::UserDeleted(_) => return,
+            CodeChange::AllDeleted => (Truth::CodeChanged { slot: 0, set: false }, 0x0c, vec![]),
+            CodeChange::Duplicate(slot) => {
+                if notifies {
+                    ctx.report(notification(6, 0x0f, &[byte(slot)]));
+                }
+                return;
             }
-            CodeChange::Deleted(slot) => {
-                ctx.truth(Truth::CodeChanged { slot, set: false });
-                ctx.report(notification(6, 0x0d, &[byte(slot)]));
-            }
-            CodeChange::AllDeleted => {
-                ctx.truth(Truth::CodeChanged { slot: 0, set: false });
-                ctx.report(notification(6, 0x0c, &[]));
-            }
+        };
+        ctx.truth(truth);
+        if notifies || event == 0x0c {
+            ctx.report(notification(6, event, &slots));
         }
     }
 
@@ -462,5 +580,6 @@ impl Lock {
         }
         self.keypad_shut = false;
         self.wrong_codes = 0;
+        self.schedules.power_cut();
     }
 }

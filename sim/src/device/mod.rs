@@ -3,12 +3,15 @@
 //! Their commands are read and written here by hand, apart from the host's codecs, so that the two check each other.
 
 mod alarm;
+mod book;
 mod codes;
 mod common;
+mod credentials;
 mod link;
 mod lock;
 mod s0;
 mod s2;
+mod schedules;
 mod unit;
 
 use std::collections::VecDeque;
@@ -16,9 +19,11 @@ use std::collections::VecDeque;
 use hubd_model::{Hazard, Millis, MonoTime, Source};
 
 pub use alarm::AlarmConfig;
+pub use codes::CodeFaults;
 pub(crate) use link::Place;
 pub use link::Protection;
-pub use lock::{KeypadEvent, LockConfig};
+pub use lock::{CodesBy, KeypadEvent, LockConfig};
+pub use schedules::ScheduleSlots;
 pub use unit::Device;
 
 use crate::agenda::Agenda;
@@ -112,6 +117,19 @@ pub enum Act {
     LoseSpan,
     /// Somebody resets it to factory state; it says so and leaves.
     FactoryReset,
+    /// Somebody programs a code at the keypad, or deletes one.
+    ChangeCode {
+        /// The slot.
+        slot: u16,
+        /// The code; `None` to delete it.
+        digits: Option<String>,
+    },
+    /// Somebody deletes every code at the keypad.
+    ClearAllCodes,
+    /// It loses every code and says nothing.
+    ForgetCodes,
+    /// Somebody holds a tag to it.
+    ShowTag(Vec<u8>),
 }
 
 /// What really happened in the world, for those who compare it with what the hub believes.
@@ -203,6 +221,8 @@ pub(crate) enum Timer {
     WakeUp,
     /// The alarm goes back to sleep.
     Sleep(u32),
+    /// Nobody held a tag to the lock that reads one in.
+    LearnEnds,
     /// A supervised report was not confirmed.
     Unconfirmed(u8),
 }

@@ -181,8 +181,24 @@ impl Device {
     /// The codes that it keeps, by slot.
     pub fn codes(&self) -> Vec<(u16, String)> {
         match &self.app {
-            App::Lock(lock) => lock.codes().collect(),
+            App::Lock(lock) => lock.codes(),
             App::Alarm(_) => Vec::new(),
+        }
+    }
+
+    /// The tags that it keeps, by slot.
+    pub fn tags(&self) -> Vec<(u16, Vec<u8>)> {
+        match &self.app {
+            App::Lock(lock) => lock.tags(),
+            App::Alarm(_) => Vec::new(),
+        }
+    }
+
+    /// The slot whose code would open the door now, its schedule and the lock's clock considered.
+    pub fn slot_that_opens(&self, now: MonoTime, digits: &str) -> Option<u16> {
+        match &self.app {
+            App::Lock(lock) => lock.slot_that_opens(now, digits),
+            App::Alarm(_) => None,
         }
     }
 
@@ -489,6 +505,10 @@ impl Device {
             | Act::Maintenance(_)
             | Act::Battery(_)
             | Act::Tamper(_)
+            | Act::ChangeCode { .. }
+            | Act::ClearAllCodes
+            | Act::ForgetCodes
+            | Act::ShowTag(_)
             | Act::Wake => self.with_app(now, |app, ctx| app.act(ctx, act)),
             Act::LearnButton | Act::SmartStart(_) | Act::Unreachable(_) => {}
         }

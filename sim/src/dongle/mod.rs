@@ -380,6 +380,10 @@ impl Dongle {
             | Act::Maintenance(_)
             | Act::Battery(_)
             | Act::Tamper(_)
+            | Act::ChangeCode { .. }
+            | Act::ClearAllCodes
+            | Act::ForgetCodes
+            | Act::ShowTag(_)
             | Act::Wake
             | Act::LoseSpan => {
                 if member.powered {
