@@ -18,6 +18,8 @@ use crate::credentials::view::{CodesView, CredentialView, PersonView};
 use crate::devices::{Devices, Quiet};
 use crate::event::Event;
 use crate::input::{Input, Memory, Refusal};
+use crate::lifesafety::incident::{Drill, Incident};
+use crate::lifesafety::{House, LifeSafety, LifeSafetyView};
 use crate::outbox::{DeviceId, Outbox};
 use crate::output::Output;
 use crate::radios::Radio;
@@ -34,6 +36,7 @@ pub struct Engine {
     devices: Devices,
     desk: Desk,
     keeper: Keeper,
+    life_safety: LifeSafety,
     /// Why the store cannot write.
     store_failure: Option<String>,
     refusals: Quiet<String>,
@@ -50,6 +53,7 @@ impl Engine {
         self.out.begin(now);
         if self.started {
             self.take(input);
+            self.settle_life_safety();
             self.devices.save_changed(&mut self.out);
             return;
         }
@@ -85,6 +89,7 @@ impl Engine {
             .iter()
             .filter_map(Radio::deadline)
             .chain(self.desk.deadline())
+            .chain(self.life_safety.deadline(self.out.mono()))
             .min()
     }
 
@@ -150,6 +155,21 @@ impl Engine {
         self.desk.view(id).cloned()
     }
 
+    /// Life safety as a whole.
+    pub fn life_safety(&self) -> LifeSafetyView {
+        self.life_safety.view(&self.devices)
+    }
+
+    /// Every incident that is remembered, oldest first.
+    pub fn incidents(&self) -> Vec<Incident> {
+        self.life_safety.incidents()
+    }
+
+    /// Every drill that is remembered, oldest first.
+    pub fn drills(&self) -> Vec<Drill> {
+        self.life_safety.drills()
+    }
+
     /// The home's time zone.
     pub const fn zone(&self) -> &Zone {
         &self.zone
@@ -213,6 +233,29 @@ impl Engine {
         self.keeper.restore(memory.credentials, entropy);
         self.out.journal(None, Event::HubStarted { version });
         self.desk.restore(memory.commands, &mut self.out);
+        self.with_life_safety(|life_safety, house| life_safety.restore(*memory.life_safety, house));
+    }
+
+    /// Life safety, and what it works with.
+    fn with_life_safety<T>(&mut self, work: impl FnOnce(&mut LifeSafety, &mut House<'_>) -> T) -> T {
+        let mut house = House {
+            devices: &self.devices,
+            desk: &mut self.desk,
+            out: &mut self.out,
+            radios: &self.radios,
+        };
+        work(&mut self.life_safety, &mut house)
+    }
+
+    /// Draws what follows for life safety from this mutation.
+    fn settle_life_safety(&mut self) {
+        let ends = self.desk.take_life_safety_ends();
+        self.with_life_safety(|life_safety, house| {
+            for end in &ends {
+                life_safety.attempt_ended(end, house);
+            }
+            life_safety.settle(house);
+        });
     }
 
     fn take(&mut self, input: Input) {

@@ -8,6 +8,7 @@ use hubd_model::{
 };
 
 use crate::credentials::event::CredentialsEvent;
+use crate::lifesafety::event::LifeSafetyEvent;
 use crate::view::CommandView;
 
 /// One entry of the journal, before it is sealed and chained.
@@ -132,6 +133,8 @@ pub enum Event {
     },
     /// Something of people, credentials and locks' slots.
     Credentials(CredentialsEvent),
+    /// Something of life safety.
+    LifeSafety(LifeSafetyEvent),
     /// A machine's token was made.
     TokenCreated {
         /// The token's id, never the token.
@@ -253,6 +256,7 @@ impl Event {
             Self::DeviceIncluded { .. } => "device.included",
             Self::DeviceExcluded { .. } => "device.excluded",
             Self::Credentials(event) => event.kind(),
+            Self::LifeSafety(event) => event.kind(),
             Self::TokenCreated { .. } => "token.created",
             Self::TokenRemoved { .. } => "token.removed",
             Self::SessionRefused { .. } => "session.refused",

@@ -1,14 +1,16 @@
 //! What happens to the mind.
 
 use hubd_model::{
-    AlarmId, CommandId, Entropy, InclusionAnswer, InclusionStrategy, LockId, LockOp, Millis, RadioName,
-    Report, Urgency, Zone,
+    AlarmId, CommandId, Entropy, IncidentId, InclusionAnswer, InclusionStrategy, LockId, LockOp, Millis,
+    RadioName, Report, Urgency, Zone,
 };
 use thiserror::Error;
 
 use crate::credentials::record::CredentialsMemory;
 use crate::credentials::request::{CredentialsAnswer, CredentialsRefusal, CredentialsRequest};
 use crate::event::Event;
+use crate::lifesafety::LifeSafetyMemory;
+use crate::lifesafety::request::{LifeSafetyRefusal, LifeSafetyRequest};
 use crate::output::DeviceRecord;
 use crate::view::CommandView;
 
@@ -27,6 +29,8 @@ pub struct Memory {
     pub commands: Vec<CommandView>,
     /// People, credentials and locks' slots.
     pub credentials: CredentialsMemory,
+    /// What life safety remembers.
+    pub life_safety: Box<LifeSafetyMemory>,
 }
 
 /// Something that happens to the mind. One is one mutation.
@@ -163,6 +167,8 @@ pub enum Request {
         /// Who asks, for the record.
         requester: String,
     },
+    /// Something of life safety.
+    LifeSafety(LifeSafetyRequest),
     /// Record something that happened in the shell (a token was made, a request refused).
     Record(Event),
 }
@@ -172,6 +178,8 @@ pub enum Request {
 pub enum Answer {
     /// The command, new or known already.
     Command(CommandView),
+    /// The incident or drill that it is about.
+    Incident(IncidentId),
     /// It was taken; what becomes of it is seen in the views and events.
     Accepted,
     /// An answer about people and credentials.
@@ -226,6 +234,9 @@ pub enum Refusal {
     /// No inclusion or exclusion is under way that could be answered or ended.
     #[error("radio {0} has no inclusion or exclusion under way and expects no announced device")]
     NothingUnderWay(RadioName),
+    /// Life safety refused it.
+    #[error(transparent)]
+    LifeSafety(#[from] LifeSafetyRefusal),
     /// A name that is empty or too long.
     #[error("a name has 1 to 64 characters, without control characters")]
     BadName,
@@ -247,6 +258,7 @@ impl Refusal {
             Self::CommandConflict => "idempotency_conflict",
             Self::Busy(_) => "busy",
             Self::NothingUnderWay(_) => "nothing_under_way",
+            Self::LifeSafety(refusal) => refusal.code(),
             Self::BadName => "bad_name",
             Self::Credentials(refusal) => refusal.code(),
         }

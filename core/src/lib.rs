@@ -11,6 +11,7 @@ pub mod engine;
 pub mod event;
 pub mod input;
 pub mod journal;
+pub mod lifesafety;
 mod outbox;
 pub mod output;
 mod radios;

@@ -1,6 +1,7 @@
 //! What leaves the mind: one queue per kind of output, drained in a fixed order, and the journal's numbering.
 //!
-//! Orders leave first (a bolt does not wait for its record), then rows of intent, journal entries, other rows,
+//! What life safety has decided leaves first, so that a restart goes on with it; the shell takes it without waiting
+//! for a disk. Then come orders (a bolt does not wait for its record), rows of intent, journal entries, other rows,
 //! command changes and answers. Whoever hears that an entry is on disk knows that the intent saved with it is too.
 
 use std::collections::VecDeque;
@@ -24,6 +25,7 @@ pub(crate) enum DeviceId {
 pub(crate) struct Outbox {
     now: Now,
     seq: u64,
+    decisions: VecDeque<Record>,
     orders: VecDeque<(RadioName, Order)>,
     intents: VecDeque<Output>,
     entries: VecDeque<Entry>,
@@ -40,6 +42,7 @@ impl Default for Outbox {
                 wall: WallTime::Unsynced(UnixMillis(0)),
             },
             seq: 0,
+            decisions: VecDeque::new(),
             orders: VecDeque::new(),
             intents: VecDeque::new(),
             entries: VecDeque::new(),
@@ -74,6 +77,11 @@ impl Outbox {
     /// The number that the next entry will have.
     pub(crate) fn next_seq(&self) -> u64 {
         self.seq.saturating_add(1)
+    }
+
+    /// Puts a decision on record before the orders that follow from it.
+    pub(crate) fn decided(&mut self, record: Record) {
+        self.decisions.push_back(record);
     }
 
     pub(crate) fn order(&mut self, radio: &RadioName, order: Order) {
@@ -132,6 +140,9 @@ impl Outbox {
 
     /// The next output.
     pub(crate) fn poll(&mut self) -> Option<Output> {
+        if let Some(record) = self.decisions.pop_front() {
+            return Some(Output::Save(record));
+        }
         if let Some((radio, order)) = self.orders.pop_front() {
             return Some(Output::Order { radio, order });
         }

@@ -5,6 +5,7 @@ use hubd_model::{AlarmId, LockId, Order, RadioName};
 use crate::credentials::record::{CredentialsKey, CredentialsRecord};
 use crate::event::Entry;
 use crate::input::{Answer, Refusal, Ticket};
+use crate::lifesafety::{LifeSafetyKey, LifeSafetyRecord};
 use crate::view::{AlarmView, CommandView, LockView};
 
 /// One thing to be done. Carried out in the order in which they leave, except that nothing waits for a disk.
@@ -43,6 +44,8 @@ pub enum Record {
     Command(CommandView),
     /// A person, a credential, a slot or a lock's mirror. The PINs in it are to be sealed.
     Credentials(Box<CredentialsRecord>),
+    /// Of life safety. Leaves before the orders that follow from it.
+    LifeSafety(LifeSafetyRecord),
 }
 
 /// A device with what it last reported.
@@ -63,4 +66,6 @@ pub enum RecordKey {
     Alarm(AlarmId),
     /// A person's, a credential's, a slot's or a lock's mirror.
     Credentials(CredentialsKey),
+    /// One of life safety.
+    LifeSafety(LifeSafetyKey),
 }

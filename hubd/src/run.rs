@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use hubd_core::engine::Engine;
 use hubd_core::input::{Answer, Input, Memory, Refusal, Ticket};
-use hubd_core::output::Output;
+use hubd_core::output::{Output, Record};
 use hubd_core::view::StoreHealth;
 use hubd_model::{
     CodeReport, CodeTaskEnd, CommandId, Entropy, Millis, MonoTime, Now, Order, RadioName, Report, Zone,
@@ -194,6 +194,7 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
         // Given to the store together, so that its thread wakes once and commits once.
         let mut records = Vec::new();
         let mut show = Show::AtOnce;
+        let mut urgent = false;
         // An order that is lost ends its command, so this ends too.
         while let Some(input) = inputs.pop_front() {
             self.engine.handle((self.clock)(), input);
@@ -207,7 +208,10 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
                         self.last_entry = entry.seq;
                         records.push(StoreJob::Journal(entry));
                     }
-                    Output::Save(record) => records.push(StoreJob::Save(record)),
+                    Output::Save(record) => {
+                        urgent |= matches!(record, Record::LifeSafety(_));
+                        records.push(StoreJob::Save(record));
+                    }
                     Output::Forget(key) => records.push(StoreJob::Forget(key)),
                     Output::Command(command) => self.hub.publish_command(command),
                     Output::Answer { answer, .. } => {
@@ -218,6 +222,10 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
                     }
                 }
             }
+        }
+        // A decision of life safety is on record before its orders reach their radios.
+        if urgent {
+            show = Show::AtOnce;
         }
         if !records.is_empty() {
             self.submit(records, show);

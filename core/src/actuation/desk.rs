@@ -66,6 +66,8 @@ pub(crate) struct Desk {
     echoes: BTreeMap<LockId, VecDeque<Echo>>,
     count: u64,
     store_failing: bool,
+    /// Attempts of life safety that ended in this mutation.
+    life_safety_ends: Vec<CommandView>,
 }
 
 impl Desk {
@@ -153,6 +155,16 @@ impl Desk {
             self.send_next(&view.lock, out);
         }
         Ok(view)
+    }
+
+    /// The number that the next request will have since the hub started.
+    pub(crate) const fn next_number(&self) -> u64 {
+        self.count.saturating_add(1)
+    }
+
+    /// The attempts of life safety that ended since this was asked last.
+    pub(crate) fn take_life_safety_ends(&mut self) -> Vec<CommandView> {
+        std::mem::take(&mut self.life_safety_ends)
     }
 
     /// A radio says how an attempt goes on.
@@ -369,7 +381,10 @@ impl Desk {
                 }
                 // Known until the end is on disk: what led up to it.
                 self.show(attempt.view.clone(), out);
-                self.close(attempt.view, status, reason, out);
+                let end = self.close(attempt.view, status, reason, out);
+                if attempt.urgency == Urgency::LifeSafety {
+                    self.life_safety_ends.push(end);
+                }
                 Some(lock)
             }
         }
@@ -382,7 +397,7 @@ impl Desk {
         status: CommandStatus,
         reason: Option<String>,
         out: &mut Outbox,
-    ) {
+    ) -> CommandView {
         command.status = status;
         command.reason = reason;
         command.ended_at = Some(out.at());
@@ -391,11 +406,13 @@ impl Desk {
         };
         let seq = out.journal(Some(DeviceId::Lock(command.lock.clone())), event);
         out.save(Record::Command(command.clone()));
+        let end = command.clone();
         if self.store_failing {
             self.show(command, out);
         } else {
             self.unshown.push_back((seq, command));
         }
+        end
     }
 
     fn show(&mut self, view: CommandView, out: &mut Outbox) {

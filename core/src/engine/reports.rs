@@ -60,13 +60,21 @@ impl Engine {
             }
             Report::Link { device, link } => {
                 if link == LinkState::Online {
-                    self.heard(name, &device, true);
+                    let id = self.heard(name, &device, true);
+                    if let Some(DeviceId::Lock(lock)) = id {
+                        self.life_safety.lock_answers(&lock, now);
+                    }
                 } else if let Some(id) = self.devices.find(name, &device) {
                     self.devices.link(&id, link, &mut self.out);
                 }
             }
             // Nobody has asked for these.
-            Report::Codes { .. } | Report::AutoRelock { .. } => {}
+            Report::Codes { .. } => {}
+            Report::AutoRelock { device, hold } => {
+                if let Some(DeviceId::Lock(lock)) = self.heard(name, &device, true) {
+                    self.life_safety.auto_relock(&lock, hold);
+                }
+            }
             Report::Actuation { command, step } => self.desk.step(name, &command, &step, &mut self.out),
         }
     }
@@ -74,7 +82,19 @@ impl Engine {
     fn radio_state(&mut self, name: &RadioName, state: RadioState) {
         let Some(radio) = self.radio_mut(name) else { return };
         let what = format!("radio:{name}");
-        match radio.turn(state) {
+        let works = state == RadioState::Ready;
+        let turn = radio.turn(state);
+        if works {
+            let (devices, now) = (&self.devices, self.out.mono());
+            let is_its = |lock: &LockId| {
+                devices
+                    .locks
+                    .get(lock)
+                    .is_some_and(|lock| lock.view.radio == *name)
+            };
+            self.life_safety.radio_works(is_its, now);
+        }
+        match turn {
             Turn::Same => {}
             Turn::StillLost => self.devices.lose_radio(name),
             Turn::Lost(reason) => {
@@ -208,6 +228,7 @@ impl Engine {
             return;
         };
         let moved = via.is_some();
+        let how = via.clone();
         let event = match via {
             Some(via) => lock.moved(bolt, via, claim, now, at),
             None => lock.read(bolt, claim, now, at),
@@ -217,6 +238,7 @@ impl Engine {
             self.desk.recorded(id, bolt);
         }
         self.desk.bolt(id, bolt, moved, &mut self.out);
+        self.with_life_safety(|life_safety, house| life_safety.bolt(id, bolt, how.as_ref(), house));
     }
 
     fn alarm_signal(
@@ -227,14 +249,23 @@ impl Engine {
         frame: Vec<u8>,
     ) {
         let (now, at) = (self.out.mono(), self.out.at());
-        let event = if let Some(DeviceId::Alarm(alarm)) = &id {
-            self.devices
-                .alarm_mut(alarm)
-                .and_then(|alarm| alarm.signal(signal, authenticated, frame, now, at))
-        } else {
-            Some(strange_alarm(signal, authenticated, frame))
+        let Some(DeviceId::Alarm(alarm)) = &id else {
+            return self.journal(id, Some(strange_alarm(signal, authenticated, frame)));
         };
+        let alarm = alarm.clone();
+        let secure = self
+            .devices
+            .alarms
+            .get(&alarm)
+            .is_some_and(|alarm| alarm.view.description.security.is_authenticated());
+        let event = self
+            .devices
+            .alarm_mut(&alarm)
+            .and_then(|alarm| alarm.signal(signal, authenticated, frame.clone(), now, at));
         self.journal(id, event);
+        self.with_life_safety(|life_safety, house| {
+            life_safety.heard(&alarm, signal, authenticated && secure, &frame, house);
+        });
     }
 
     fn trouble(&mut self, id: Option<DeviceId>, what: String) {

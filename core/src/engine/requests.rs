@@ -7,6 +7,7 @@ use crate::actuation::desk::NewCommand;
 use crate::devices::parse_name;
 use crate::event::Event;
 use crate::input::{Answer, Refusal, Request};
+use crate::lifesafety::request::LifeSafetyRefusal;
 use crate::radios::Radio;
 
 impl Engine {
@@ -27,6 +28,11 @@ impl Engine {
                     } else {
                         Err(Refusal::CommandConflict)
                     };
+                }
+                if op == LockOp::Lock
+                    && let Some(incident) = self.life_safety.holds_open(&lock)
+                {
+                    return Err(LifeSafetyRefusal::HeldOpen { lock, incident }.into());
                 }
                 let (radio, device) = self.check_actuation(&lock, op)?;
                 let new = NewCommand {
@@ -110,6 +116,11 @@ impl Engine {
                 self.out.order(&name, Order::RemoveFailed { device });
             }
             Request::Credentials { .. } => return Err(Refusal::Busy("its start")),
+            Request::LifeSafety(request) => {
+                let about =
+                    self.with_life_safety(|life_safety, house| life_safety.request(request, house))?;
+                return Ok(about.map_or(Answer::Accepted, Answer::Incident));
+            }
             Request::Record(event) => {
                 let told = if let Event::SessionRefused { reason } = &event {
                     self.refusals.tell(reason.clone(), self.out.mono())

@@ -123,7 +123,7 @@ pub(super) async fn create(
     };
     let mut view = match api.request(request).await? {
         Answer::Command(view) => view,
-        Answer::Accepted | Answer::Credentials { .. } => {
+        Answer::Accepted | Answer::Incident(_) | Answer::Credentials { .. } => {
             tracing::error!("the mind accepted a command without naming it");
             let detail = "the hub could not say what became of the command; look at the lock";
             return Err(Problem::new(

@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hubd_core::credentials::request::CredentialsRefusal as R;
 use hubd_core::input::Refusal;
+use hubd_core::lifesafety::request::LifeSafetyRefusal as L;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -99,6 +100,7 @@ impl From<Refusal> for Problem {
             | Refusal::NothingUnderWay(_) => StatusCode::CONFLICT,
             Refusal::BadName => StatusCode::BAD_REQUEST,
             Refusal::Credentials(refusal) => credentials(refusal),
+            Refusal::LifeSafety(refusal) => life_safety(refusal),
             Refusal::RadioNotReady { .. } | Refusal::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         let problem = Self::new(status, refusal.code(), refusal.to_string());
@@ -107,6 +109,24 @@ impl From<Refusal> for Problem {
         } else {
             problem
         }
+    }
+}
+
+fn life_safety(refusal: &L) -> StatusCode {
+    match refusal {
+        L::NoSuchIncident(_) | L::NoSuchDetector(_) => StatusCode::NOT_FOUND,
+        L::BadPolicy(_) | L::BadReason | L::BadSpan | L::DoorNotChosen(_) => StatusCode::BAD_REQUEST,
+        L::PolicyMoved { .. }
+        | L::Over(_)
+        | L::NoDoorChosen
+        | L::Released(_)
+        | L::StillAlarming(_)
+        | L::HeldOpen { .. }
+        | L::NothingToReview(_)
+        | L::Emergency(_)
+        | L::DrillUnderWay(_)
+        | L::NoDrill
+        | L::NoMaintenance => StatusCode::CONFLICT,
     }
 }
 

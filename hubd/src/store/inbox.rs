@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::StoredEntry;
 use super::accounts::AccountChange;
 use super::error::StoreError;
+use super::lifesafety;
 use super::tokens::{NewToken, TokenRow};
 
 /// How many journal entries may wait for the writer.
@@ -26,6 +27,7 @@ pub(crate) enum RowKey {
     Lock(LockId),
     Alarm(AlarmId),
     Command(CommandId),
+    LifeSafety(lifesafety::Key),
     Cache(RadioName),
     TokenUse(String),
     SessionUse(String),
@@ -46,6 +48,7 @@ impl RowKey {
 pub(crate) enum RowChange {
     Device(DeviceRecord),
     Command(CommandView),
+    LifeSafety { revision: u64, row: String },
     Cache(Vec<u8>),
     TokenUse(UnixMillis),
     SessionUse(UnixMillis),

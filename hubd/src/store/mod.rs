@@ -19,6 +19,7 @@ mod error;
 mod health;
 mod inbox;
 mod journal;
+mod lifesafety;
 mod migrations;
 mod opening;
 mod page;
@@ -35,7 +36,7 @@ mod writer;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -208,6 +209,8 @@ struct Inner {
     progress: Arc<Progress>,
     /// Absent when it could not be opened: then everything is shown at its commit.
     spool: Mutex<Option<Spool>>,
+    /// The next row of life safety gets this one.
+    revision: AtomicU64,
     health: Arc<Health>,
     vault: Arc<Vault>,
     tokens: Arc<tokens::Tokens>,
@@ -268,6 +271,7 @@ impl Store {
         });
         let written = writer.recover(&recovered);
         opening::reuse_spool(&mut spool, dir, last, written);
+        let revision = opening::next_revision(writer.db(), &recovered)?;
         let mut memory = opening::read_memory(writer.db(), last)?;
         if !written {
             opening::overlay(&mut memory, recovered);
@@ -283,6 +287,7 @@ impl Store {
             inbox,
             progress,
             spool: Mutex::new(spool),
+            revision: AtomicU64::new(revision),
             health,
             vault,
             tokens,
@@ -322,6 +327,16 @@ impl Store {
                 }
                 StoreJob::Forget(RecordKey::Lock(id)) => rows.push((RowKey::Lock(id), RowChange::Forget)),
                 StoreJob::Forget(RecordKey::Alarm(id)) => rows.push((RowKey::Alarm(id), RowChange::Forget)),
+                StoreJob::Save(Record::LifeSafety(record)) => match lifesafety::row(record) {
+                    Ok((key, row)) => {
+                        let revision = self.inner.revision.fetch_add(1, Ordering::Relaxed);
+                        rows.push((RowKey::LifeSafety(key), RowChange::LifeSafety { revision, row }));
+                    }
+                    Err(error) => tracing::error!(%error, "a row of life safety has no shape"),
+                },
+                StoreJob::Forget(RecordKey::LifeSafety(key)) => {
+                    rows.push((RowKey::LifeSafety(key.into()), RowChange::Forget));
+                }
                 StoreJob::Save(Record::Credentials(_)) | StoreJob::Forget(RecordKey::Credentials(_)) => {
                     tracing::error!("people and credentials are not kept on disk yet");
                 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hubd_core::input::Memory;
+use hubd_core::lifesafety::LifeSafetyMemory;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::StoreError;
@@ -13,7 +14,7 @@ use super::journal::read_month_key;
 use super::spool::{self, Recovered, Spool};
 use super::vault::{Missing, MonthKey, Vault};
 use super::writer::COMMANDS_KEPT;
-use super::{StoreOptions, accounts, database, recipients, rows, secret_context, spawn};
+use super::{StoreOptions, accounts, database, lifesafety, recipients, rows, secret_context, spawn};
 
 /// Opens the vault and sees that what is sealed is sealed to it, and to today's recovery recipients.
 pub(super) fn open_vault(db: &Connection, dir: &Path, options: &StoreOptions) -> Result<Vault, StoreError> {
@@ -166,10 +167,57 @@ pub(super) fn overlay(memory: &mut Memory, recovered: Recovered) {
                 memory.commands.retain(|known| known.id != view.id);
                 memory.commands.push(view);
             }
-            RowChange::Forget => memory.devices.retain(|known| RowKey::of(known) != key),
+            RowChange::LifeSafety { row, .. } => {
+                if let RowKey::LifeSafety(key) = &key {
+                    lifesafety::remember(&mut memory.life_safety, key, lifesafety::VERSION, &row);
+                }
+            }
+            RowChange::Forget => {
+                if let RowKey::LifeSafety(key) = &key {
+                    lifesafety::forget(&mut memory.life_safety, key);
+                }
+                memory.devices.retain(|known| RowKey::of(known) != key);
+            }
             RowChange::Cache(_) | RowChange::TokenUse(_) | RowChange::SessionUse(_) => {}
         }
     }
+}
+
+/// Reads what life safety knew. What cannot be read is told, and keeps nothing from starting.
+fn read_life_safety(db: &Connection, memory: &mut LifeSafetyMemory) -> Result<(), StoreError> {
+    let failed = || StoreError::database("read life safety");
+    let mut read = db
+        .prepare("SELECT kind, id, version, row FROM life_safety ORDER BY revision")
+        .map_err(failed())?;
+    let mut found = read.query([]).map_err(failed())?;
+    while let Some(row) = found.next().map_err(failed())? {
+        let text = || -> rusqlite::Result<(String, String, i64, String)> {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        };
+        let (kind, id, version, json) = text().map_err(failed())?;
+        lifesafety::remember(memory, &lifesafety::Key { kind, id }, version, &json);
+    }
+    Ok(())
+}
+
+/// The revision that the next row of life safety gets: above every one that is known.
+pub(super) fn next_revision(db: &Connection, recovered: &Recovered) -> Result<u64, StoreError> {
+    let stored: i64 = db
+        .query_row("SELECT coalesce(max(revision), 0) FROM life_safety", [], |row| {
+            row.get(0)
+        })
+        .map_err(StoreError::database("read life safety"))?;
+    let spooled = recovered.rows.iter().filter_map(|(_, row)| match row {
+        RowChange::LifeSafety { revision, .. } => Some(*revision),
+        RowChange::Device(_)
+        | RowChange::Command(_)
+        | RowChange::Cache(_)
+        | RowChange::TokenUse(_)
+        | RowChange::SessionUse(_)
+        | RowChange::Forget => None,
+    });
+    let newest = spooled.max().unwrap_or(0).max(u64::try_from(stored).unwrap_or(0));
+    Ok(newest.saturating_add(1))
 }
 
 /// Reads what the mind knew.
@@ -214,6 +262,7 @@ pub(super) fn read_memory(db: &Connection, last_seq: u64) -> Result<Memory, Stor
             }
         }
     }
+    read_life_safety(db, &mut memory.life_safety)?;
     Ok(memory)
 }
 

@@ -1,6 +1,7 @@
 //! Events and commands in the contract's JSON shapes. What is here is stable: fields may be added, never renamed.
 
 mod credentials;
+pub mod lifesafety;
 
 use hubd_core::event::{Entry, Event};
 use hubd_core::view::CommandView;
@@ -110,6 +111,7 @@ pub fn data(event: &Event) -> Value {
             json!({ "radio": radio.as_str(), "cause": removal_cause(*cause) })
         }
         Event::Credentials(event) => credentials::data(event),
+        Event::LifeSafety(event) => lifesafety::data(event),
         Event::TokenCreated { id, name, scope } => json!({ "id": id, "name": name, "scope": scope }),
         Event::TokenRemoved { id, name } => json!({ "id": id, "name": name }),
         Event::SessionRefused { reason } => json!({ "reason": reason }),

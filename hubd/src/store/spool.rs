@@ -27,6 +27,7 @@ use super::StoredEntry;
 use super::error::StoreError;
 use super::inbox::{RowChange, RowKey};
 use super::journal::month;
+use super::lifesafety;
 use super::rows;
 use super::vault::{MonthKey, payload_month};
 
@@ -86,10 +87,23 @@ struct EntryShape {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum RowShape {
-    Device { kind: String, version: i64, row: String },
-    Command { version: i64, row: String },
+    Device {
+        kind: String,
+        version: i64,
+        row: String,
+    },
+    Command {
+        version: i64,
+        row: String,
+    },
     ForgetLock(LockId),
     ForgetAlarm(AlarmId),
+    LifeSafety {
+        key: lifesafety::Key,
+        revision: u64,
+        row: String,
+    },
+    ForgetLifeSafety(lifesafety::Key),
 }
 
 /// What was shown before the process died and was not committed.
@@ -291,9 +305,20 @@ fn row_shape(key: &RowKey, row: &RowChange) -> Option<RowShape> {
         }),
         (RowKey::Lock(id), RowChange::Forget) => Some(RowShape::ForgetLock(id.clone())),
         (RowKey::Alarm(id), RowChange::Forget) => Some(RowShape::ForgetAlarm(id.clone())),
-        (_, RowChange::Cache(_) | RowChange::TokenUse(_) | RowChange::SessionUse(_) | RowChange::Forget) => {
-            None
-        }
+        (RowKey::LifeSafety(key), RowChange::LifeSafety { revision, row }) => Some(RowShape::LifeSafety {
+            key: key.clone(),
+            revision: *revision,
+            row: row.clone(),
+        }),
+        (RowKey::LifeSafety(key), RowChange::Forget) => Some(RowShape::ForgetLifeSafety(key.clone())),
+        (
+            _,
+            RowChange::Cache(_)
+            | RowChange::TokenUse(_)
+            | RowChange::SessionUse(_)
+            | RowChange::LifeSafety { .. }
+            | RowChange::Forget,
+        ) => None,
     }
 }
 
@@ -468,6 +493,10 @@ fn row_of(shape: RowShape) -> Option<(RowKey, RowChange)> {
         },
         RowShape::ForgetLock(id) => Some((RowKey::Lock(id), RowChange::Forget)),
         RowShape::ForgetAlarm(id) => Some((RowKey::Alarm(id), RowChange::Forget)),
+        RowShape::LifeSafety { key, revision, row } => {
+            Some((RowKey::LifeSafety(key), RowChange::LifeSafety { revision, row }))
+        }
+        RowShape::ForgetLifeSafety(key) => Some((RowKey::LifeSafety(key), RowChange::Forget)),
     }
 }
 

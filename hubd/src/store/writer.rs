@@ -23,7 +23,7 @@ use super::journal::{Appender, LOST, Tail, lost, lost_for};
 use super::progress::Progress;
 use super::spool::Recovered;
 use super::vault::Vault;
-use super::{StoredEntry, accounts, recipients, rows, secret_context, tokens};
+use super::{StoredEntry, accounts, lifesafety, recipients, rows, secret_context, tokens};
 
 /// How many entries are kept in memory while they cannot be written.
 pub(crate) const BACKLOG_MAX: usize = 10_000;
@@ -381,6 +381,28 @@ fn write_row(tx: &Transaction<'_>, key: &RowKey, change: &RowChange) -> Result<b
             .map_err(failed())?;
             return Ok(true);
         }
+        (RowKey::LifeSafety(key), RowChange::LifeSafety { revision, row }) => {
+            tx.execute(
+                "INSERT INTO life_safety (kind, id, revision, version, row) VALUES (?1, ?2, ?3, ?4, ?5) \
+                 ON CONFLICT (kind, id) DO UPDATE SET revision = excluded.revision, version = excluded.version, \
+                 row = excluded.row WHERE excluded.revision > life_safety.revision",
+                params![
+                    key.kind,
+                    key.id,
+                    i64::try_from(*revision).unwrap_or(i64::MAX),
+                    lifesafety::VERSION,
+                    row
+                ],
+            )
+            .map_err(failed())?;
+        }
+        (RowKey::LifeSafety(key), RowChange::Forget) => {
+            tx.execute(
+                "DELETE FROM life_safety WHERE kind = ?1 AND id = ?2",
+                [&key.kind, &key.id],
+            )
+            .map_err(failed())?;
+        }
         (RowKey::Cache(radio), RowChange::Cache(bytes)) => {
             tx.execute(
                 "INSERT INTO adapter_cache (radio, bytes) VALUES (?1, ?2) \
@@ -399,7 +421,14 @@ fn write_row(tx: &Transaction<'_>, key: &RowKey, change: &RowChange) -> Result<b
         (RowKey::SessionUse(id), RowChange::SessionUse(at)) => accounts::seen(tx, id, *at)?,
         (RowKey::Lock(id), RowChange::Forget) => forget_device(tx, "lock", id.as_str())?,
         (RowKey::Alarm(id), RowChange::Forget) => forget_device(tx, "alarm", id.as_str())?,
-        (_, RowChange::Cache(_) | RowChange::TokenUse(_) | RowChange::SessionUse(_) | RowChange::Forget) => {}
+        (
+            _,
+            RowChange::Cache(_)
+            | RowChange::TokenUse(_)
+            | RowChange::SessionUse(_)
+            | RowChange::LifeSafety { .. }
+            | RowChange::Forget,
+        ) => {}
     }
     Ok(false)
 }

@@ -277,7 +277,15 @@ fn danger_is_told_at_once_and_then_once_a_minute() {
         house.alarm_says(3, AlarmSignal::Cleared(Hazard::Smoke), true);
     }
     house.alarm_says(3, raised, true);
-    assert_eq!(house.kinds(), ["alarm.trouble", "alarm.cleared", "alarm.raised"]);
+    assert_eq!(
+        house.kinds(),
+        [
+            "alarm.trouble",
+            "alarm.cleared",
+            "alarm.raised",
+            "incident.joined"
+        ]
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::credentials::record::{CredentialsKey, CredentialsMemory, CredentialsR
 use crate::engine::Engine;
 use crate::event::{Entry, Event};
 use crate::input::{Answer, Input, Memory, Refusal, Request, Ticket};
+use crate::lifesafety::LifeSafetyMemory;
 use crate::output::{DeviceRecord, Output, Record, RecordKey};
 use crate::view::{CommandView, LockView};
 
@@ -56,6 +57,7 @@ pub(super) struct House {
     pub(super) commands: Vec<CommandView>,
     /// People, credentials and slots on disk.
     pub(super) rows: BTreeMap<CredentialsKey, CredentialsRecord>,
+    pub(super) life_safety: LifeSafetyMemory,
     ticket: u64,
 }
 
@@ -74,6 +76,7 @@ impl House {
             others: Vec::new(),
             commands: Vec::new(),
             rows: BTreeMap::new(),
+            life_safety: LifeSafetyMemory::default(),
             ticket: 0,
         };
         house.restart();
@@ -108,6 +111,7 @@ impl House {
             devices,
             commands: self.commands.clone(),
             credentials,
+            life_safety: Box::new(self.life_safety.clone()),
         };
         self.engine = Engine::new();
         self.give(Input::Started {
@@ -168,6 +172,8 @@ impl House {
                 self.locks.remove(id);
             }
             Output::Forget(RecordKey::Alarm(id)) => self.forget_alarm(id),
+            Output::Save(Record::LifeSafety(record)) => self.life_safety.keep(record.clone()),
+            Output::Forget(RecordKey::LifeSafety(key)) => self.life_safety.forget(key),
             Output::Save(Record::Credentials(row)) => {
                 self.rows.insert(row.key(), (**row).clone());
             }
