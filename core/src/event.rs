@@ -209,6 +209,25 @@ pub enum Event {
         /// By whom, for people.
         by: String,
     },
+    /// A backup was made.
+    BackupCreated {
+        /// Its file's name.
+        name: String,
+        /// How many recovery keys open it.
+        recovery_keys: usize,
+    },
+    /// A backup was restored into this hub's data folder; what came after it was made is not here.
+    BackupRestored {
+        /// When it was made, RFC 3339.
+        made_at: String,
+    },
+    /// A backup was opened and compared without being put in place.
+    BackupRehearsed {
+        /// Its file's name.
+        name: String,
+        /// When it was made, RFC 3339.
+        made_at: String,
+    },
     /// The hub started.
     HubStarted {
         /// Its version.
@@ -265,6 +284,9 @@ impl Event {
             Self::AccountCreated { .. } => "account.created",
             Self::AccountChanged { .. } => "account.changed",
             Self::AccountRemoved { .. } => "account.removed",
+            Self::BackupCreated { .. } => "backup.created",
+            Self::BackupRestored { .. } => "backup.restored",
+            Self::BackupRehearsed { .. } => "backup.rehearsed",
             Self::HubStarted { .. } => "hub.started",
             Self::HubStopped => "hub.stopped",
             Self::HubDegraded { .. } => "hub.degraded",

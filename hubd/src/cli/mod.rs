@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and what each answer's exit code means (0 done, 1 it failed, 2 wrong usage).
 
+mod backup;
 mod check;
 mod demo;
 mod doctor;
@@ -58,6 +59,9 @@ enum Command {
     /// Make, list and remove API tokens for machines; works while the hub runs, and without it
     #[command(subcommand)]
     Token(Token),
+    /// Make, restore and rehearse backups
+    #[command(subcommand)]
+    Backup(backup::Backup),
     /// Recovery keys: the way back when this machine is gone; works while the hub runs, and without it
     #[command(subcommand)]
     Keys(recovery::Keys),
@@ -275,6 +279,7 @@ fn answer(command: Command, out: &mut dyn Write) -> Result<bool, Fault> {
         Command::Token(Token::Remove { id, place, answer }) => {
             token::remove(&place.load()?, &id, answer, out).map(|()| true)
         }
+        Command::Backup(command) => backup::answer(&command, out),
         Command::Keys(command) => recovery::answer(&command, out).map(|()| true),
         Command::Radio(Radio::ImportKeys { name, replace, place }) => {
             keys::import(&place.load()?, &name, replace, io::stdin().lock(), out).map(|()| true)

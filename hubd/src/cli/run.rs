@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use hubd_core::event::Event;
+use hubd_core::input::Request;
 use hubd_model::Entropy;
 use jiff::tz::TimeZone;
 use tokio::signal::unix::{SignalKind, signal};
@@ -103,6 +105,16 @@ pub(super) async fn house(
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|_| StoreError::Random)?;
     let entropy = Entropy::new(random);
+    if let Some(made_at) = opened.restored {
+        tracing::warn!(%made_at, "this hub was restored from a backup; what came after that time is not in it");
+        let hub = hub.clone();
+        tokio::spawn(async move {
+            let event = Event::BackupRestored { made_at };
+            if let Err(error) = hub.request(Request::Record(event)).await {
+                tracing::warn!(%error, "the restore could not be recorded; it is tried again at the next start");
+            }
+        });
+    }
     let stop_loop = CancellationToken::new();
     let (tell_start, start) = oneshot::channel();
     let parts = Parts {

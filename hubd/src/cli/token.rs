@@ -131,7 +131,7 @@ pub(super) fn prepare(config: &Config) -> Result<(), Fault> {
 }
 
 /// Files that root makes in the hub's folder could keep the hub from starting.
-fn refuse_other_user(dir: &Path) -> Result<(), Fault> {
+pub(super) fn refuse_other_user(dir: &Path) -> Result<(), Fault> {
     let Ok(folder) = dir.metadata() else { return Ok(()) };
     let me = rustix::process::geteuid().as_raw();
     if folder.uid() == me {

@@ -86,6 +86,9 @@ pub enum StoreError {
     /// A recovery recipient of the configuration is not one.
     #[error("recovery recipient {0:?} is not an age X25519 recipient (age1...): correct it")]
     Recipient(String),
+    /// A restore that was begun could not be ended.
+    #[error("a restore was begun in the data folder and cannot be ended: {0}")]
+    Restore(Box<super::backup::BackupError>),
     /// A recovery recipient is there already.
     #[error("{0} is a recovery recipient already: nothing was changed")]
     RecipientKnown(String),

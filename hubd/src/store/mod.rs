@@ -13,6 +13,7 @@
 //! and 0008.
 
 mod accounts;
+pub mod backup;
 mod database;
 mod durable;
 mod error;
@@ -193,6 +194,8 @@ pub enum StoreStatus {
 pub struct Opened {
     /// What the mind knew.
     pub memory: Memory,
+    /// When the backup was made that was restored into this folder since the last start, RFC 3339.
+    pub restored: Option<String>,
     /// How the store does from now on.
     pub status: mpsc::Receiver<StoreStatus>,
 }
@@ -236,9 +239,11 @@ impl Store {
     pub fn open(dir: &Path, options: &StoreOptions) -> Result<(Self, Opened), StoreError> {
         vault::require_folder(dir)?;
         let folder = database::lock_folder(dir)?;
+        backup::finish_restore(dir).map_err(|error| StoreError::Restore(Box::new(error)))?;
         let db = database::open(dir)?;
         let vault = Arc::new(opening::open_vault(&db, dir, options)?);
         let tail = Tail::read(&db)?;
+        let restored = backup::restored(&db)?;
         let durable = tail.head.seq;
 
         let (health, status) = Health::new();
@@ -300,7 +305,11 @@ impl Store {
             Self {
                 inner: Arc::new(inner),
             },
-            Opened { memory, status },
+            Opened {
+                memory,
+                restored,
+                status,
+            },
         ))
     }
 

@@ -54,6 +54,32 @@ pub(super) fn open_vault(db: &Connection, dir: &Path, options: &StoreOptions) ->
     Ok(vault)
 }
 
+/// Opens every key that is sealed with age, to see that each of them opens.
+pub(super) fn open_all(db: &Connection, vault: &Vault) -> Result<(), StoreError> {
+    let failed = || StoreError::database("read the sealed keys");
+    let mut read = db
+        .prepare("SELECT month, sealed FROM month_keys")
+        .map_err(failed())?;
+    let mut rows = read.query([]).map_err(failed())?;
+    while let Some(row) = rows.next().map_err(failed())? {
+        let (month, sealed): (u32, Vec<u8>) = (row.get(0).map_err(failed())?, row.get(1).map_err(failed())?);
+        MonthKey::unseal(vault, month, &sealed)?;
+    }
+    let mut read = db
+        .prepare("SELECT radio, name, sealed FROM adapter_secret")
+        .map_err(failed())?;
+    let mut rows = read.query([]).map_err(failed())?;
+    while let Some(row) = rows.next().map_err(failed())? {
+        let text = |column| row.get::<_, String>(column).map_err(failed());
+        let sealed: Vec<u8> = row.get(2).map_err(failed())?;
+        vault.unseal(&secret_context(&text(0)?, &text(1)?), &sealed)?;
+    }
+    for (account, sealed) in accounts::sealed_secrets(db)? {
+        vault.unseal(&accounts::totp_context(&account), &sealed)?;
+    }
+    Ok(())
+}
+
 /// Opens every key with one vault and seals it with another, for its recipients.
 pub(super) fn seal_again(tx: &Connection, from: &Vault, vault: &Vault) -> Result<(), StoreError> {
     let failed = || StoreError::database("seal the keys for the new recovery recipients");
@@ -98,7 +124,7 @@ pub(super) fn seal_again(tx: &Connection, from: &Vault, vault: &Vault) -> Result
     }
     for (account, sealed) in accounts::sealed_secrets(tx)? {
         let context = accounts::totp_context(&account);
-        let sealed = vault.seal(&context, &vault.unseal(&context, &sealed)?)?;
+        let sealed = vault.seal(&context, &from.unseal(&context, &sealed)?)?;
         accounts::reseal(tx, &account, &sealed)?;
     }
     for (key, value) in [("identity", vault.public()), ("recipients", vault.recipients())] {

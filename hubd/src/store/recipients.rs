@@ -91,11 +91,25 @@ pub fn hub_recipient(dir: &Path) -> Result<String, StoreError> {
     hub_recipient_of(&super::database::open_reader(dir)?)
 }
 
-fn hub_recipient_of(db: &Connection) -> Result<String, StoreError> {
+/// The recipient of the hub whose database this is.
+pub(super) fn hub_recipient_of(db: &Connection) -> Result<String, StoreError> {
     db.query_row("SELECT value FROM meta WHERE key = 'identity'", [], |row| {
         row.get(0)
     })
     .map_err(StoreError::database("read whom the records are sealed to"))
+}
+
+/// Refuses a vault whose identity is not the one that the records are sealed to.
+pub(super) fn require_identity(db: &Connection, dir: &Path, vault: &Vault) -> Result<(), StoreError> {
+    let (wanted, found) = (hub_recipient_of(db)?, vault.public());
+    if wanted == found {
+        return Ok(());
+    }
+    Err(StoreError::WrongIdentity {
+        dir: dir.to_owned(),
+        wanted,
+        found,
+    })
 }
 
 /// Adds a recovery recipient and seals for it everything that is sealed, whether or not a hub runs on that folder;
@@ -165,14 +179,7 @@ fn change(
         &options.recovery_recipients,
         Missing::Refuse,
     )?;
-    let (wanted, found) = (hub_recipient_of(&tx)?, vault.public());
-    if wanted != found {
-        return Err(StoreError::WrongIdentity {
-            dir: dir.to_owned(),
-            wanted,
-            found,
-        });
-    }
+    require_identity(&tx, dir, &vault)?;
     take(&tx, &vault)?;
     change(&tx, &vault)?;
     take(&tx, &vault)?;

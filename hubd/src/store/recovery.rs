@@ -136,6 +136,10 @@ impl RecoveryKey {
         let mnemonic = Mnemonic::from_entropy(&bytes).map_err(|_| RecoveryKeyError::Text)?;
         Ok(mnemonic.words().collect())
     }
+
+    pub(crate) const fn identity(&self) -> &Identity {
+        &self.0
+    }
 }
 
 fn told(error: bip39::Error) -> RecoveryKeyError {

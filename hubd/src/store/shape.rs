@@ -139,6 +139,11 @@ pub fn data(event: &Event) -> Value {
             what,
             by,
         } => json!({ "account": account, "name": name, "what": what, "by": by }),
+        Event::BackupCreated { name, recovery_keys } => {
+            json!({ "name": name, "recovery_keys": recovery_keys })
+        }
+        Event::BackupRestored { made_at } => json!({ "made_at": made_at }),
+        Event::BackupRehearsed { name, made_at } => json!({ "name": name, "made_at": made_at }),
         Event::HubStarted { version } => json!({ "version": version }),
         Event::HubDegraded { what, reason } => json!({ "what": what, "reason": reason }),
         Event::LockJammed

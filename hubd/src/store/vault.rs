@@ -82,6 +82,15 @@ impl Vault {
         })
     }
 
+    /// A vault of this identity alone.
+    pub(crate) const fn of(identity: Identity) -> Self {
+        Self {
+            identity,
+            configured: Vec::new(),
+            added: RwLock::new(Vec::new()),
+        }
+    }
+
     /// Takes the recovery recipients that were added by command: everything is sealed to them from now on. Says
     /// whether they are others than before.
     pub(crate) fn set_added(&self, texts: &[String]) -> Result<bool, StoreError> {
@@ -97,6 +106,11 @@ impl Vault {
                 .all(|(one, other)| one.to_string() == other.to_string());
         *added = found;
         Ok(!same)
+    }
+
+    /// The identity's own text, for a backup.
+    pub(crate) fn identity_text(&self) -> Zeroizing<String> {
+        Zeroizing::new(self.identity.to_string().expose_secret().to_owned())
     }
 
     /// The recipient that belongs to the identity.

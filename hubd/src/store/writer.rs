@@ -23,7 +23,7 @@ use super::journal::{Appender, LOST, Tail, lost, lost_for};
 use super::progress::Progress;
 use super::spool::Recovered;
 use super::vault::Vault;
-use super::{StoredEntry, accounts, lifesafety, recipients, rows, secret_context, tokens};
+use super::{StoredEntry, accounts, backup, lifesafety, recipients, rows, secret_context, tokens};
 
 /// How many entries are kept in memory while they cannot be written.
 pub(crate) const BACKLOG_MAX: usize = 10_000;
@@ -207,6 +207,9 @@ impl Writer {
                     lost_entries.push(entry);
                 }
                 appender.append(&pending.entry)?;
+                if &*pending.entry.kind == "backup.restored" {
+                    backup::forget_restored(&tx)?;
+                }
             }
             tail = appender.finish()?;
         }

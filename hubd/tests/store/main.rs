@@ -11,6 +11,7 @@
     reason = "the child of the crash test tells its parent by printing"
 )]
 
+mod backup;
 mod crash;
 mod faults;
 mod pages;

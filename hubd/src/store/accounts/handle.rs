@@ -6,7 +6,7 @@ use hubd_model::{SecretBytes, UnixMillis};
 
 use super::{AccountChange, AccountRow, ConsoleNote, SessionRow, totp_context};
 use crate::store::inbox::{Change, RowChange, RowKey};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, database, recipients};
 
 impl Store {
     /// The folder that it keeps everything in.
@@ -88,6 +88,8 @@ impl Store {
     /// # Errors
     /// When it cannot be sealed.
     pub fn seal_totp(&self, account: &str, secret: &SecretBytes) -> Result<Vec<u8>, StoreError> {
+        // A recovery key may have been added beside.
+        recipients::take(&database::open_reader(&self.inner.dir)?, &self.inner.vault)?;
         self.inner.vault.seal(&totp_context(account), secret.expose())
     }
 
