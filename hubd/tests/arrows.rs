@@ -26,9 +26,10 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("hubd-sim", &["hubd-model", "hubd-zwave"], &["hubd-core"]),
     (
         "hubd",
-        &["hubd-model", "hubd-core", "hubd-zwave", "hubd-sim"],
+        &["hubd-model", "hubd-core", "hubd-zwave", "hubd-sim", "hubd-web"],
         &[],
     ),
+    ("hubd-web", &[], &[]),
     // Tools and judges: nothing depends on them but each other.
     ("hubd-peers", &[], &[]),
     (
@@ -233,6 +234,7 @@ fn every_dependency_has_its_reason_beside_it() {
         "core",
         "adapters/zwave",
         "sim",
+        "web/embed",
         "hubd",
         "xtask",
         "bench",

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask ci | peers | bench | fuzz`. Each stops at the first failure and says how
+//! The project's own commands: `cargo xtask ci | peers | web | bench | fuzz`. Each stops at the first failure and says how
 //! long every step took.
 
 mod bench;
@@ -6,6 +6,7 @@ mod ci;
 mod fuzz;
 mod step;
 mod tools;
+mod web;
 
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ use anyhow::{Result, bail};
 const USAGE: &str = "usage: cargo xtask COMMAND
   ci                          everything that must pass, installing what it needs; no step is skipped silently
   peers [FILTER...]           the daemon against the peers (tests/peers); FILTER as for cargo nextest
+  web [FILTER...]             the web interface: types, units, and journeys in Chromium; FILTER as for playwright test
   bench zwave|journal|scale   benchmarks; zwave runs side by side with zwave-js server and writes docs/benchmarks.md
   fuzz [--seconds N] [NAME]   fuzz every target, or one, for N seconds each (default 60)";
 
@@ -33,6 +35,7 @@ fn run() -> Result<()> {
     match arguments.as_slice() {
         ["ci"] => ci::run_ci(),
         ["peers", filter @ ..] => ci::peers(filter),
+        ["web", filter @ ..] => web::run_web(filter),
         ["bench", which @ ("zwave" | "journal" | "scale"), rest @ ..] => bench::run_bench(which, rest),
         ["fuzz", rest @ ..] => fuzz::run_targets(rest),
         [] | ["help" | "--help" | "-h"] => {

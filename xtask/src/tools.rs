@@ -8,6 +8,8 @@ use crate::step::{cargo, output, program, root, run, say};
 
 /// The oldest Node.js that the peers were tried with.
 const NODE_MAJOR_MIN: u32 = 20;
+/// Debian's browser for the journeys through the web interface.
+const CHROMIUM: &str = "/usr/bin/chromium";
 
 /// Makes sure that `cargo NAME` works, installing its crate otherwise.
 ///
@@ -29,18 +31,8 @@ pub(crate) fn cargo_helper(name: &str, package: &str) -> Result<()> {
 pub(crate) fn node() -> Result<()> {
     if node_major().is_none() || output(program("npm").arg("--version")).is_none() {
         say("    Node.js or npm is missing: trying Debian's packages");
-        let is_root = output(program("id").arg("-u")).as_deref() == Some("0");
-        let (first, rest): (&str, &[&str]) = if is_root {
-            ("apt-get", &[])
-        } else {
-            ("sudo", &["-n", "apt-get"])
-        };
-        // A stale package index is refreshed on the way; the install below tells whether it worked.
-        let _ = run(program(first).args(rest).arg("update"));
-        run(program(first)
-            .args(rest)
-            .args(["install", "-y", "--no-install-recommends", "nodejs", "npm"]))
-        .context("install Node.js 20 or newer by hand: apt-get install nodejs npm")?;
+        debian(&["nodejs", "npm"])
+            .context("install Node.js 20 or newer by hand: apt-get install nodejs npm")?;
     }
     match node_major() {
         Some(major) if major >= NODE_MAJOR_MIN => Ok(()),
@@ -49,9 +41,60 @@ pub(crate) fn node() -> Result<()> {
     }
 }
 
+/// Makes sure that there is a Chromium, installing Debian's where that is allowed.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn chromium() -> Result<()> {
+    let chosen = std::env::var("CHROMIUM").unwrap_or_else(|_| CHROMIUM.to_owned());
+    if output(program(&chosen).arg("--version")).is_some() {
+        return Ok(());
+    }
+    say("    Chromium is missing: trying Debian's package");
+    debian(&["chromium"])
+        .context("install Chromium by hand, or name one in CHROMIUM: apt-get install chromium")
+}
+
+/// Installs Debian's packages, as root or where sudo asks nothing.
+fn debian(packages: &[&str]) -> Result<()> {
+    let is_root = output(program("id").arg("-u")).as_deref() == Some("0");
+    let (first, rest): (&str, &[&str]) = if is_root {
+        ("apt-get", &[])
+    } else {
+        ("sudo", &["-n", "apt-get"])
+    };
+    // A stale package index is refreshed on the way; the install below tells whether it worked.
+    let _ = run(program(first).args(rest).arg("update"));
+    run(program(first)
+        .args(rest)
+        .args(["install", "-y", "--no-install-recommends"])
+        .args(packages))
+}
+
 fn node_major() -> Option<u32> {
     let version = output(program("node").arg("--version"))?;
     version.trim_start_matches('v').split('.').next()?.parse().ok()
+}
+
+/// Installs the web interface's packages with those for its tests, unless that was done already.
+///
+/// # Errors
+/// When npm fails.
+pub(crate) fn web_packages() -> Result<()> {
+    let folder = root().join("web");
+    let lock = fs::read_to_string(folder.join("package-lock.json")).context("no package-lock.json")?;
+    // The build script leaves the same copy, but without the tests' packages.
+    let installed = folder.join("node_modules/.installed.json");
+    let complete = folder.join("node_modules/@playwright/test").exists();
+    if complete && fs::read_to_string(&installed).is_ok_and(|installed| installed == lock) {
+        say("    packages are as the lock file says");
+        return Ok(());
+    }
+    run(program("npm")
+        .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+        .current_dir(&folder))?;
+    fs::write(&installed, lock)?;
+    Ok(())
 }
 
 /// Installs the Z-Wave peers exactly as the lock file says, unless that was done already.

@@ -1,6 +1,6 @@
 //! The HTTP API under `/api/v1`: one file per resource, each with its requests and answers together.
 //!
-//! Promise: nothing but health answers without a token; every error is a problem with a stable code; no request,
+//! Promise: nothing of the house but its health answers without a token; every error is a problem with a stable code; no request,
 //! however slow or large, holds up another or the doors.
 
 mod alarms;
@@ -18,6 +18,7 @@ pub mod server;
 mod shape;
 mod stream;
 mod tokens;
+mod ui;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -207,6 +208,7 @@ fn router(api: Api) -> Router {
         .fallback(async || Problem::no_such_path())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(axum::middleware::from_fn_with_state(api.clone(), auth::gate))
+        .merge(ui::router())
         .with_state(api)
 }
 

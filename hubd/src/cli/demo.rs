@@ -299,6 +299,10 @@ fn greet(stage: &Stage, folder: &Path, out: &mut dyn Write) -> io::Result<()> {
         "The house is simulated; the daemon, its radio driver, journal and API are the real ones."
     )?;
     writeln!(out)?;
+    writeln!(
+        out,
+        "  Open    http://{address}/ in a browser and paste the token to sign in"
+    )?;
     writeln!(out, "  API     http://{address}/api/v1")?;
     writeln!(out, "  Token   {token}")?;
     writeln!(out, "  Data    {} (removed at the end)", folder.display())?;

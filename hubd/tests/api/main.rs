@@ -16,3 +16,4 @@ mod house;
 mod limits;
 mod secrets;
 mod stream;
+mod ui;

@@ -1,0 +1,91 @@
+/// Opening and closing a door: by finger, by keyboard, and what is shown while it happens and when it does not.
+import { accessible, door, expect, test } from "./house.ts";
+
+const NAME = "Garden door";
+
+test("a held button unlocks, and the page shows what the lock said", async ({ signedIn: page, demo }) => {
+  const card = door(page, NAME);
+  await demo.post(`/locks/${await card.getAttribute("data-lock")}/commands?wait=20`, { op: "lock" });
+  await expect(card.getByText("Locked", { exact: true })).toBeVisible();
+  const hold = card.getByRole("button", { name: "Hold to unlock" });
+  await hold.hover();
+  await page.mouse.down();
+  await expect(card.getByText("Unlocking…")).toBeVisible();
+  await page.mouse.up();
+  await expect(card.getByText("Unlocked", { exact: true })).toBeVisible();
+  await expect(card.getByText("Unlocking…")).toBeHidden();
+  await expect(page.getByRole("dialog")).toBeHidden();
+  await card.getByRole("button", { name: `Lock ${NAME}`, exact: true }).click();
+  await expect(card.getByText("Locked", { exact: true })).toBeVisible();
+});
+
+test("a slip of the finger opens nothing, it asks", async ({ signedIn: page, demo }) => {
+  const card = door(page, NAME);
+  const id = await card.getAttribute("data-lock");
+  await demo.post(`/locks/${id}/commands?wait=20`, { op: "lock" });
+  await expect(card.getByText("Locked", { exact: true })).toBeVisible();
+  await card.getByRole("button", { name: "Hold to unlock" }).click();
+  const dialog = page.getByRole("dialog", { name: `Unlock ${NAME}?` });
+  await expect(dialog).toBeVisible();
+  await accessible(page);
+  await page.keyboard.press("Escape");
+  await expect(dialog).toBeHidden();
+  expect(await demo.get<{ state: { bolt: string }; wish?: unknown }>(`/locks/${id}`)).toMatchObject({
+    state: { bolt: "locked" },
+  });
+});
+
+test("with the keyboard alone", async ({ signedIn: page, demo }) => {
+  const card = door(page, NAME);
+  await demo.post(`/locks/${await card.getAttribute("data-lock")}/commands?wait=20`, { op: "lock" });
+  await expect(card.getByText("Locked", { exact: true })).toBeVisible();
+  const hold = card.getByRole("button", { name: "Hold to unlock" });
+  for (let presses = 0; !(await hold.evaluate((it) => it === document.activeElement)); presses += 1) {
+    expect(presses, "the button is reached with Tab").toBeLessThan(40);
+    await page.keyboard.press("Tab");
+  }
+  await page.keyboard.press("Enter");
+  const dialog = page.getByRole("dialog");
+  await expect(dialog).toBeVisible();
+  // The dialog keeps the focus: Cancel, then the answer.
+  await expect(dialog.getByRole("button", { name: "Cancel" })).toBeFocused();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await expect(card.getByText("Unlocked", { exact: true })).toBeVisible();
+  await expect(hold).toBeFocused();
+});
+
+test("from the lock's word to pixels in under 50 ms", async ({ signedIn: page, demo }) => {
+  const ROUNDS = 20;
+  const card = door(page, NAME);
+  const id = (await card.getAttribute("data-lock")) ?? "";
+  // Each change of the shown bolt, with the time after the frame in which it was painted.
+  await page.evaluate((lock) => {
+    const seen: { bolt: string; at: number }[] = [];
+    Object.assign(window, { seen });
+    const shown = document.querySelector(`[data-lock="${lock}"] [data-bolt]`);
+    if (shown === null) throw new Error("no such door");
+    new MutationObserver(() => {
+      const bolt = shown.getAttribute("data-bolt") ?? "";
+      requestAnimationFrame(() => setTimeout(() => seen.push({ bolt, at: Date.now() })));
+    }).observe(shown, { attributes: true, attributeFilter: ["data-bolt"] });
+  }, id);
+  const start = (await demo.get<{ seq: number }[]>("/events?limit=1"))[0]?.seq ?? 0;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const op = round % 2 === 0 ? "unlock" : "lock";
+    expect((await demo.post(`/locks/${id}/commands?wait=20`, { op })).status).toBe(202);
+    await expect(card.locator(`[data-bolt="${op}ed"]`)).toBeVisible();
+  }
+  const said = (
+    await demo.get<{ at: string; data: { bolt: string } }[]>(`/events?after=${start}&lock=${id}&kind=lock.operated&limit=1000`)
+  ).map((entry) => ({ bolt: entry.data.bolt, at: Date.parse(entry.at) }));
+  const seen = await page.evaluate(() => (window as unknown as { seen: { bolt: string; at: number }[] }).seen);
+  const delays = said
+    .map((word) => (seen.find((pixel) => pixel.bolt === word.bolt && pixel.at >= word.at)?.at ?? Infinity) - word.at)
+    .filter((delay) => delay < 1000)
+    .sort((a, b) => a - b);
+  expect(delays.length).toBeGreaterThanOrEqual(ROUNDS - 2);
+  const median = delays[Math.floor(delays.length / 2)] ?? Infinity;
+  console.log(`from the lock's word to pixels: median ${median} ms, all ${delays.join(" ")}`);
+  expect(median).toBeLessThan(50);
+});
