@@ -1,23 +1,30 @@
 //! The only clock. Everything else is told the time.
 //!
 //! Deadlines run on `CLOCK_BOOTTIME`, which goes on while the machine sleeps: a request that was waiting when the
-//! lid was closed is stale when it is opened. The date is trusted once the time service says that it set it:
-//! systemd-timesyncd leaves a mark in `/run` when it did so since boot. Without that mark the date counts as not
-//! trusted, whatever it says.
+//! lid was closed is stale when it is opened. The date is trusted once somebody who knows it vouches for it:
+//! systemd-timesyncd leaves a mark in `/run` when it has set it since boot, and chrony, ntpd or a PTP service tell the
+//! kernel how far it can be wrong. Without either the date counts as not trusted, whatever it says.
 
+use std::ffi::c_long;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hubd_model::{MonoTime, Now, Transition, UnixMillis, WallTime, Zone};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use rtime_clock::adjtime::{Timex, adjtimex};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// The mark that systemd-timesyncd leaves when it has set the clock since boot.
 ///
 /// Source: systemd-timesyncd.service(8), section Files.
 pub const SYNCED_MARK: &str = "/run/systemd/timesync/synchronized";
-/// How long an absent mark is taken for absent, in microseconds.
+/// The largest error that the kernel knows, in microseconds: it has this value since boot until a time service says how
+/// far the date can be wrong, and reaches it again hours after the last word of one. `timedatectl` judges by it too.
+///
+/// Source: adjtimex(2), `maxerror`; `NTP_PHASE_LIMIT` of the kernel.
+const MAX_ERROR_US: c_long = 16_000_000;
+/// How long a date for which nobody vouches is taken for that, in microseconds.
 const LOOK_AGAIN_US: u64 = 1_000_000;
 /// How many changes of the home's offset are known in advance: two a year, for a hundred years.
 const ZONE_CHANGES_MAX: usize = 200;
@@ -26,20 +33,22 @@ const ZONE_CHANGES_MAX: usize = 200;
 #[derive(Debug)]
 pub struct Clock {
     mark: PathBuf,
+    kernel_knows: fn() -> bool,
     synced: AtomicBool,
     look_again: AtomicU64,
 }
 
 impl Clock {
-    /// The machine's clock, vouched for by systemd-timesyncd.
+    /// The machine's clock, vouched for by systemd-timesyncd or through the kernel.
     pub fn system() -> Self {
-        Self::with_mark(SYNCED_MARK.into())
+        Self::vouched_by(SYNCED_MARK.into(), kernel_knows_the_date)
     }
 
-    /// The machine's clock, vouched for by the file `mark`.
-    pub const fn with_mark(mark: PathBuf) -> Self {
+    /// The machine's clock, vouched for by the file `mark`, or when `kernel_knows`.
+    pub const fn vouched_by(mark: PathBuf, kernel_knows: fn() -> bool) -> Self {
         Self {
             mark,
+            kernel_knows,
             synced: AtomicBool::new(false),
             look_again: AtomicU64::new(0),
         }
@@ -59,7 +68,7 @@ impl Clock {
         }
     }
 
-    /// The mark stays until the machine boots again, so it is looked for only until it is there.
+    /// What was set right once since boot stays right enough, so it is asked for only until then.
     fn is_synced(&self, mono: MonoTime) -> bool {
         if self.synced.load(Ordering::Relaxed) {
             return true;
@@ -69,9 +78,22 @@ impl Clock {
         }
         self.look_again
             .store(mono.as_micros().saturating_add(LOOK_AGAIN_US), Ordering::Relaxed);
-        let synced = self.mark.exists();
+        let synced = self.mark.exists() || (self.kernel_knows)();
         self.synced.store(synced, Ordering::Relaxed);
         synced
+    }
+}
+
+/// Whether a time service has told the kernel how far the date can be wrong. The flag `STA_UNSYNC` does not say it:
+/// chrony leaves it set where the kernel is not to touch the battery clock.
+fn kernel_knows_the_date() -> bool {
+    let mut state = Timex::new();
+    match adjtimex(&mut state) {
+        Ok(_) => state.0.maxerror < MAX_ERROR_US,
+        Err(error) => {
+            tracing::debug!(%error, "the kernel does not say how right the date is");
+            false
+        }
     }
 }
 
@@ -130,10 +152,35 @@ mod tests {
     }
 
     #[test]
+    fn the_date_is_trusted_once_the_kernel_knows_it() {
+        static KNOWS: AtomicBool = AtomicBool::new(false);
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::vouched_by(folder.path().join("synchronized"), || {
+            KNOWS.load(Ordering::Relaxed)
+        });
+        let first = clock.now();
+        assert!(!first.wall.is_synced());
+        KNOWS.store(true, Ordering::Relaxed);
+        assert!(clock.is_synced(MonoTime::from_micros(first.mono.as_micros() + 2 * LOOK_AGAIN_US)));
+        // A time service that is stopped does not make the date wrong.
+        KNOWS.store(false, Ordering::Relaxed);
+        assert!(clock.now().wall.is_synced());
+    }
+
+    #[test]
+    fn the_kernel_says_how_far_the_date_can_be_wrong() {
+        let mut state = Timex::new();
+        adjtimex(&mut state).unwrap();
+        let error = state.0.maxerror;
+        assert!((0..=MAX_ERROR_US).contains(&error), "{error}");
+        assert_eq!(kernel_knows_the_date(), error < MAX_ERROR_US);
+    }
+
+    #[test]
     fn the_date_is_trusted_once_the_mark_is_there() {
         let folder = tempfile::tempdir().unwrap();
         let mark = folder.path().join("synchronized");
-        let clock = Clock::with_mark(mark.clone());
+        let clock = Clock::vouched_by(mark.clone(), || false);
         let first = clock.now();
         assert!(!first.wall.is_synced());
         std::fs::write(&mark, "").unwrap();

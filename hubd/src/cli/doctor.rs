@@ -271,8 +271,8 @@ fn clock() -> Finding {
     if Clock::system().now().wall.is_synced() {
         return Finding::good("clock", "it is set by the time service");
     }
-    let advice =
-        "see that systemd-timesyncd runs and reaches a time server (timedatectl); life safety works without";
+    let advice = "see that a time service (systemd-timesyncd, chrony) runs and reaches a server (timedatectl); life safety works \
+         without";
     Finding::attention(
         "clock",
         "nobody vouches for the date, so nothing that depends on it is granted",
