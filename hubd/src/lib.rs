@@ -12,3 +12,4 @@ pub mod run;
 pub mod store;
 pub mod supervise;
 pub mod token;
+mod token_watch;

@@ -21,7 +21,7 @@ use crate::run::Parts;
 use crate::run::start::NoRadio;
 use crate::store::{Store, StoreError};
 use crate::supervise::supervise;
-use crate::{logging, radios, run as event_loop};
+use crate::{logging, radios, run as event_loop, token_watch};
 
 /// Runs until a signal ends it, or no radio can be used at the start.
 pub(super) fn run(place: &Place) -> Result<(), Fault> {
@@ -95,6 +95,8 @@ pub(super) async fn house(
         limits,
         serving.clone(),
     );
+    // Before the API can change any.
+    let tokens = tokio::spawn(token_watch::watch(store.clone(), hub.clone(), serving.clone()));
     let server = tokio::spawn(api::server::serve(listener, api));
     tracing::info!(%address, data_dir = %config.data_dir.display(), radios = config.radios.len(), "the hub runs");
     running(Running {
@@ -142,6 +144,9 @@ pub(super) async fn house(
         serving.cancel();
         if let Err(error) = server.await {
             tracing::error!(%error, "the HTTP server ended badly");
+        }
+        if let Err(error) = tokens.await {
+            tracing::error!(%error, "changed tokens were not recorded");
         }
         stop_loop.cancel();
         no_radio
