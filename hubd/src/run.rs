@@ -5,6 +5,7 @@
 //! records to the store without waiting, and what does not fit comes back to the mind as a fact.
 
 pub mod start;
+mod vain;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -17,7 +18,8 @@ use hubd_core::input::{Answer, Input, Memory, Refusal, Ticket};
 use hubd_core::output::{Output, Record};
 use hubd_core::view::StoreHealth;
 use hubd_model::{
-    CodeReport, CodeTaskEnd, CommandId, Entropy, Millis, MonoTime, Now, Order, RadioName, Report, Zone,
+    CodeReport, CodeTaskEnd, CommandId, Entropy, Millis, MonoTime, Now, Order, RadioName, Report, UnixMillis,
+    Zone,
 };
 use hubd_zwave::io::FromRadio;
 use sd_notify::NotifyState;
@@ -27,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::hub::{Hub, ToLoop};
 use crate::run::start::{FirstVerdicts, NoRadio};
+use crate::run::vain::VainStart;
 use crate::store::{Show, Store, StoreJob, StoreStatus, Taken};
 use crate::supervise::RadioLink;
 
@@ -82,6 +85,8 @@ pub struct Parts<R> {
     pub entropy: Entropy,
     /// Stops the loop.
     pub stop: CancellationToken,
+    /// When the start before this one began, if it was in vain.
+    pub vain_start: Option<UnixMillis>,
     /// Told once whether there is a radio to work with. Who hears that there is none stops the hub.
     pub started: oneshot::Sender<Result<(), NoRadio>>,
 }
@@ -100,11 +105,13 @@ pub async fn run<R: Records>(parts: Parts<R>, clock: impl Fn() -> Now) {
         first_radio: 0,
         flush_at: None,
         start: None,
+        vain: VainStart::Open,
     };
     let (mut from_handles, mut status) = (parts.from_handles, parts.status);
     let radios: Vec<RadioName> = house.radios.iter().map(|radio| radio.name().clone()).collect();
     let verdicts = FirstVerdicts::new((house.clock)().mono, radios.iter().cloned());
     house.start = Some((verdicts, parts.started));
+    house.vain = VainStart::new(parts.vain_start, (house.clock)().wall.label());
     house.give(
         Input::Started {
             memory: parts.memory,
@@ -164,6 +171,7 @@ pub async fn run<R: Records>(parts: Parts<R>, clock: impl Fn() -> Now) {
     parts.stop_radios.cancel();
     house.hear_the_last_words().await;
     house.give(Input::Stopping, None);
+    house.record_what_was_held();
     house.flush();
     house.wait_for_the_disk(&mut status).await;
 }
@@ -185,6 +193,7 @@ struct Loop<R, C> {
     flush_at: Option<MonoTime>,
     /// The verdicts of the start until they are complete, and who waits for them.
     start: Option<(FirstVerdicts, oneshot::Sender<Result<(), NoRadio>>)>,
+    vain: VainStart,
 }
 
 impl<R: Records, C: Fn() -> Now> Loop<R, C> {
@@ -204,10 +213,7 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
                         show = Show::AtCommit;
                         inputs.extend(self.order(radio, order));
                     }
-                    Output::Journal(entry) => {
-                        self.last_entry = entry.seq;
-                        records.push(StoreJob::Journal(entry));
-                    }
+                    Output::Journal(entry) => records.push(StoreJob::Journal(entry)),
                     Output::Save(record) => {
                         urgent |= matches!(record, Record::LifeSafety(_));
                         records.push(StoreJob::Save(record));
@@ -227,12 +233,19 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
         if urgent {
             show = Show::AtOnce;
         }
-        if !records.is_empty() {
-            self.submit(records, show);
-        }
+        let records = self.vain.pass(records);
+        self.submit(records, show);
     }
 
     fn submit(&mut self, records: Vec<StoreJob>, show: Show) {
+        for job in &records {
+            if let StoreJob::Journal(entry) = job {
+                self.last_entry = entry.seq;
+            }
+        }
+        if records.is_empty() {
+            return;
+        }
         match self.store.submit(records, show) {
             Taken::Written => self.flush_at = None,
             Taken::Spooled if self.flush_at.is_none() => {
@@ -312,11 +325,19 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
         };
         if outcome.is_ok() {
             notify(NotifyState::Ready);
+            self.record_what_was_held();
+        } else {
+            self.vain.drop_held();
         }
         if let Some((_, waiting)) = self.start.take() {
             // Who does not wait for it goes on without a radio.
             let _ = waiting.send(outcome);
         }
+    }
+
+    fn record_what_was_held(&mut self) {
+        let held = self.vain.release();
+        self.submit(held, Show::AtOnce);
     }
 
     fn store_says(&mut self, said: StoreStatus) {

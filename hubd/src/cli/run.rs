@@ -131,6 +131,7 @@ pub(super) async fn house(
         zone: clock::home_zone(&TimeZone::system(), clock::unix_millis()),
         entropy,
         stop: stop_loop.clone(),
+        vain_start: opened.vain_start,
         started: tell_start,
     };
     let clock = Clock::system();

@@ -161,6 +161,16 @@ fn start<R: Records + Send + 'static>(
     memory: Memory,
     adapter: impl FnMut(Life) -> Running + Send + 'static,
 ) -> House {
+    start_after(store, status, memory, None, adapter)
+}
+
+fn start_after<R: Records + Send + 'static>(
+    store: R,
+    status: mpsc::Receiver<StoreStatus>,
+    memory: Memory,
+    vain_start: Option<UnixMillis>,
+    adapter: impl FnMut(Life) -> Running + Send + 'static,
+) -> House {
     let (hub, from_handles) = Hub::new();
     let (stop, stop_radios) = (CancellationToken::new(), CancellationToken::new());
     let plan = RadioPlan {
@@ -182,6 +192,7 @@ fn start<R: Records + Send + 'static>(
         zone: Zone::default(),
         entropy: Entropy::new([7; 32]),
         stop: stop.clone(),
+        vain_start,
         started: tell_start,
     };
     let begun = Instant::now();
@@ -474,6 +485,53 @@ impl Records for Spooling {
 
     fn flush(&self) {
         let _ = self.flushed.try_send(Instant::now());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn starts_in_vain_are_recorded_once_in_an_hour() {
+    let away = || vec![RadioState::Away { reason: "why".into() }; 3];
+    let works = vec![RadioState::Starting, RadioState::Ready];
+    // The clock of these tests shows the same date always.
+    let now = 1_700_000_000_000;
+    let vain = ["hub.started", "hub.degraded", "hub.stopped"];
+    for (before, states, recorded) in [
+        (None, away(), vain.as_slice()),
+        (Some(now - 3_600_000), away(), &vain),
+        (Some(now - 3_000), away(), &[]),
+        (Some(now - 3_000), works, &["hub.started", "hub.stopped"]),
+        // Somebody stops it before it is judged.
+        (
+            Some(now - 3_000),
+            vec![RadioState::Starting],
+            &["hub.started", "hub.stopped"],
+        ),
+    ] {
+        let (status, said) = mpsc::channel(64);
+        let store = Fake {
+            journal: Arc::default(),
+            status,
+            disk: true,
+        };
+        let judged = states.len() > 1;
+        let before = before.map(UnixMillis);
+        let mut house = start_after(
+            store.clone(),
+            said,
+            Memory::default(),
+            before,
+            saying(states.clone()),
+        );
+        if judged {
+            let _ = (&mut house.started).await.unwrap();
+        }
+        let begun = Instant::now();
+        house.stop().await;
+        assert!(
+            begun.elapsed() < LAST_ENTRIES_MAX,
+            "nothing that was dropped is waited for"
+        );
+        assert_eq!(store.kinds(), recorded, "{before:?} {states:?}");
     }
 }
 

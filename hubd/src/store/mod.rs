@@ -196,6 +196,8 @@ pub struct Opened {
     pub memory: Memory,
     /// When the backup was made that was restored into this folder since the last start, RFC 3339.
     pub restored: Option<String>,
+    /// When the last start of the hub began, if it was in vain: no radio could be used, and it stopped.
+    pub vain_start: Option<UnixMillis>,
     /// How the store does from now on.
     pub status: mpsc::Receiver<StoreStatus>,
 }
@@ -281,6 +283,7 @@ impl Store {
         if !written {
             opening::overlay(&mut memory, recovered);
         }
+        let vain_start = opening::vain_start(writer.db())?;
         opening::check_later(dir, &health)?;
         let running = Running {
             writer: spawn(dir, "store-writer", move || writer.run())?,
@@ -308,6 +311,7 @@ impl Store {
             Opened {
                 memory,
                 restored,
+                vain_start,
                 status,
             },
         ))

@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use hubd_core::input::Memory;
 use hubd_core::lifesafety::LifeSafetyMemory;
+use hubd_model::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::StoreError;
 use super::health::{Health, Part};
 use super::inbox::{RowChange, RowKey};
-use super::journal::read_month_key;
+use super::journal::{read_month_key, sql};
 use super::spool::{self, Recovered, Spool};
 use super::vault::{Missing, MonthKey, Vault};
 use super::writer::COMMANDS_KEPT;
 use super::{StoreOptions, accounts, database, lifesafety, recipients, rows, secret_context, spawn};
+use crate::config::RADIOS_MAX;
 
 /// Opens the vault and sees that what is sealed is sealed to it, and to today's recovery recipients.
 pub(super) fn open_vault(db: &Connection, dir: &Path, options: &StoreOptions) -> Result<Vault, StoreError> {
@@ -244,6 +246,35 @@ pub(super) fn next_revision(db: &Connection, recovered: &Recovered) -> Result<u6
     });
     let newest = spooled.max().unwrap_or(0).max(u64::try_from(stored).unwrap_or(0));
     Ok(newest.saturating_add(1))
+}
+
+/// When the last start began, if a start in vain is the last thing in the journal: `hub.started`, `hub.degraded` for
+/// each radio, `hub.stopped`.
+pub(super) fn vain_start(db: &Connection) -> Result<Option<UnixMillis>, StoreError> {
+    let failed = || StoreError::database("read the last start");
+    let mut statement = db
+        .prepare(
+            "SELECT (SELECT text FROM names WHERE id = kind), at_ms FROM journal ORDER BY seq DESC LIMIT ?1",
+        )
+        .map_err(failed())?;
+    let mut last = statement
+        .query_map([sql(RADIOS_MAX as u64 + 2)], |row| {
+            Ok((row.get::<_, String>(0)?, UnixMillis(row.get(1)?)))
+        })
+        .map_err(failed())?
+        .flatten();
+    if last.next().is_none_or(|(kind, _)| kind != "hub.stopped") {
+        return Ok(None);
+    }
+    let mut degraded = false;
+    for (kind, at) in last {
+        match kind.as_str() {
+            "hub.degraded" => degraded = true,
+            "hub.started" if degraded => return Ok(Some(at)),
+            _ => break,
+        }
+    }
+    Ok(None)
 }
 
 /// Reads what the mind knew.

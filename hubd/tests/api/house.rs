@@ -84,6 +84,7 @@ impl House {
             zone: Zone::default(),
             entropy: Entropy::new([7; 32]),
             stop: stop_loop.clone(),
+            vain_start: None,
             started: oneshot::channel().0,
         };
         let running = tokio::spawn(async move {

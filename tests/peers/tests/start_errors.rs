@@ -95,6 +95,19 @@ fn a_missing_port_is_said() -> Result<()> {
 }
 
 #[test]
+fn starts_in_vain_do_not_fill_the_journal() -> Result<()> {
+    let hub = hub("/dev/serial/by-id/usb-nothing-here", "")?;
+    for _ in 0..3 {
+        check(&hub.command(&["run"], "")?, &["usb-nothing-here"]);
+    }
+    let journal = hub.command_ok(&["journal", "export"], "")?;
+    let count = |kind: &str| journal.matches(&format!("\"{kind}\"")).count();
+    let kinds = ["hub.started", "hub.degraded", "hub.stopped"];
+    assert_eq!(kinds.map(count), [1, 1, 1], "{journal}");
+    Ok(())
+}
+
+#[test]
 fn a_port_that_is_no_zwave_dongle_is_said() -> Result<()> {
     // One that says nothing, one that talks of other things.
     for chatter in [&b""[..], b"SSH-2.0-OpenSSH_10.0\r\n"] {
@@ -194,12 +207,14 @@ fn a_database_from_a_newer_version_is_left_alone() -> Result<()> {
     let mut hub = hub("", "")?;
     hub.start()?;
     hub.stop()?;
+    let version = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+    let format = hub.database()?.query_row("PRAGMA user_version", [], version)?;
     hub.database()?.pragma_update(None, "user_version", 999)?;
     let file = hub.database_path()?;
     let before = fs::read(&file)?;
     check(&hub.command(&["run"], "")?, &["newer"]);
     assert_eq!(fs::read(&file)?, before, "the file is untouched");
-    hub.database()?.pragma_update(None, "user_version", 1)?;
+    hub.database()?.pragma_update(None, "user_version", format)?;
     hub.start()?;
     Ok(())
 }
