@@ -11,6 +11,7 @@
 //! Every attempt is throttled before it costs anything, and the answer to a wrong name is the same, and takes as long,
 //! as that to a wrong password. Nobody carries a session over a sign-in: each gets a new token.
 
+pub mod chores;
 mod code;
 mod keeping;
 pub mod password;

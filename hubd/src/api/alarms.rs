@@ -119,7 +119,7 @@ impl From<AlarmView> for AlarmDto {
 
 /// Every detector.
 #[utoipa::path(get, path = "/api/v1/alarms", tag = "alarms", operation_id = "list_alarms",
-    security(("token" = ["read"])), responses(
+    responses(
     (status = 200, description = "Every detector.", body = [AlarmDto]),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(State(api): State<Api>, params: Params) -> Result<Response, Problem> {
@@ -133,7 +133,7 @@ pub(super) async fn list(State(api): State<Api>, params: Params) -> Result<Respo
 
 /// One detector.
 #[utoipa::path(get, path = "/api/v1/alarms/{id}", tag = "alarms", operation_id = "get_alarm",
-    security(("token" = ["read"])), params(("id" = String, Path, description = "The detector's id.")), responses(
+    params(("id" = String, Path, description = "The detector's id.")), responses(
     (status = 200, description = "The detector.", body = AlarmDto),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn one(
@@ -147,7 +147,7 @@ pub(super) async fn one(
 
 /// Gives a detector a name.
 #[utoipa::path(patch, path = "/api/v1/alarms/{id}", tag = "alarms", operation_id = "rename_alarm",
-    security(("token" = ["manage"])), params(("id" = String, Path, description = "The detector's id.")),
+    params(("id" = String, Path, description = "The detector's id.")),
     request_body = Rename, responses(
     (status = 200, description = "The detector with its new name.", body = AlarmDto),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
@@ -169,7 +169,7 @@ pub(super) async fn rename(
 /// Removes a detector that no longer answers from its radio's network. The removal is done when
 /// `device.excluded` is in the journal; a detector that still answers is kept.
 #[utoipa::path(delete, path = "/api/v1/alarms/{id}", tag = "alarms", operation_id = "remove_alarm",
-    security(("token" = ["manage"])), params(("id" = String, Path, description = "The detector's id.")), responses(
+    params(("id" = String, Path, description = "The detector's id.")), responses(
     (status = 202, description = "The radio was asked; the detector as it is until then.", body = AlarmDto),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn remove(

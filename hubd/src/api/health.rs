@@ -89,7 +89,7 @@ impl From<RadioView> for RadioHealth {
 }
 
 /// Whether the hub can act: 200 while it can, also when a part of it is degraded.
-#[utoipa::path(get, path = "/api/v1/health", tag = "health", operation_id = "get_health", security(()), responses(
+#[utoipa::path(get, path = "/api/v1/health", tag = "health", operation_id = "get_health", responses(
     (status = 200, description = "The hub can act.", body = HealthDto),
     (status = "default", description = "The hub cannot act.", body = Problem,
         content_type = "application/problem+json")))]

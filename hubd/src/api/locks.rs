@@ -148,7 +148,7 @@ impl From<LockView> for LockDto {
 
 /// Every lock.
 #[utoipa::path(get, path = "/api/v1/locks", tag = "locks", operation_id = "list_locks",
-    security(("token" = ["read"])), responses(
+    responses(
     (status = 200, description = "Every lock.", body = [LockDto]),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(State(api): State<Api>, params: Params) -> Result<Response, Problem> {
@@ -162,7 +162,6 @@ pub(super) async fn list(State(api): State<Api>, params: Params) -> Result<Respo
 
 /// One lock.
 #[utoipa::path(get, path = "/api/v1/locks/{id}", tag = "locks", operation_id = "get_lock",
-    security(("token" = ["read"])),
     params(("id" = String, Path, description = "The lock's id.")), responses(
     (status = 200, description = "The lock.", body = LockDto),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
@@ -177,7 +176,6 @@ pub(super) async fn one(
 
 /// Gives a lock a name.
 #[utoipa::path(patch, path = "/api/v1/locks/{id}", tag = "locks", operation_id = "rename_lock",
-    security(("token" = ["manage"])),
     params(("id" = String, Path, description = "The lock's id.")), request_body = Rename, responses(
     (status = 200, description = "The lock with its new name.", body = LockDto),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
@@ -199,7 +197,6 @@ pub(super) async fn rename(
 /// Removes a lock that no longer answers from its radio's network. The removal is done when `device.excluded`
 /// is in the journal; a lock that still answers is kept.
 #[utoipa::path(delete, path = "/api/v1/locks/{id}", tag = "locks", operation_id = "remove_lock",
-    security(("token" = ["manage"])),
     params(("id" = String, Path, description = "The lock's id.")), responses(
     (status = 202, description = "The radio was asked; the lock as it is until then.", body = LockDto),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
@@ -216,7 +213,6 @@ pub(super) async fn remove(
 
 /// Asks a lock for its state now. What it answers is seen in `state` and in the events.
 #[utoipa::path(post, path = "/api/v1/locks/{id}/refresh", tag = "locks", operation_id = "refresh_lock",
-    security(("token" = ["actuate"])),
     params(("id" = String, Path, description = "The lock's id.")), responses(
     (status = 202, description = "The lock was asked; the lock as it is until it answers.", body = LockDto),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]

@@ -1,12 +1,15 @@
 //! The HTTP API under `/api/v1`: one file per resource, each with its requests and answers together.
 //!
-//! Promise: nothing of the house but its health answers without a token; every error is a problem with a stable code; no request,
-//! however slow or large, holds up another or the doors.
+//! Promise: nothing of the house but its health answers without a token or session; every error is a problem with a stable
+//! code; no request, however slow or large, holds up another or the doors.
 
+mod account;
+mod accounts;
 mod alarms;
 mod auth;
 mod commands;
 mod connection;
+mod cookie;
 mod events;
 mod extract;
 mod health;
@@ -15,6 +18,8 @@ pub mod openapi;
 mod problem;
 mod radios;
 pub mod server;
+mod session;
+mod sessions;
 mod shape;
 mod stream;
 mod tokens;
@@ -25,7 +30,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, patch, post, put};
 use hubd_core::engine::Engine;
 use hubd_core::event::Event;
 use hubd_core::input::{Answer, Request};
@@ -34,6 +39,7 @@ use hubd_model::UnixMillis;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::Accounts;
 use crate::hub::Hub;
 use crate::store::Store;
 use auth::Gate;
@@ -44,6 +50,8 @@ use problem::Problem;
 pub struct Limits {
     /// Whether a reverse proxy tells the client's address.
     pub behind_proxy: bool,
+    /// Whether clients come over TLS, to the hub or to the proxy before it.
+    pub secure: bool,
     /// Connections at once; half of them are kept for clients that have shown a token.
     pub connections_max: usize,
     /// Event streams at once.
@@ -64,6 +72,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             behind_proxy: false,
+            secure: false,
             connections_max: 256,
             streams_max: 64,
             header_time: Duration::from_secs(30),
@@ -85,6 +94,7 @@ pub type Clock = fn() -> UnixMillis;
 struct Inner {
     hub: Hub,
     store: Store,
+    accounts: Accounts,
     clock: Clock,
     gate: Gate,
     limits: Limits,
@@ -98,6 +108,7 @@ impl Api {
         let streams = Arc::new(Semaphore::new(limits.streams_max));
         Self(Arc::new(Inner {
             hub,
+            accounts: Accounts::new(store.clone()),
             store,
             clock,
             gate: Gate::default(),
@@ -125,6 +136,10 @@ impl Api {
 
     fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    fn accounts(&self) -> &Accounts {
+        &self.0.accounts
     }
 
     fn now(&self) -> UnixMillis {
@@ -202,6 +217,28 @@ fn router(api: Api) -> Router {
         .route("/events/stream", get(stream::stream))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", delete(tokens::remove))
+        .route("/setup", get(session::setup).post(session::set_up))
+        .route("/invitation", post(session::take_invitation))
+        .route(
+            "/session",
+            get(session::one).post(session::sign_in).delete(session::sign_out),
+        )
+        .route("/session/second-factor", post(session::second_factor))
+        .route("/session/confirmation", post(session::confirm))
+        .route("/sessions", get(sessions::list).delete(sessions::remove_others))
+        .route("/sessions/{id}", delete(sessions::remove))
+        .route("/account", get(account::one))
+        .route("/account/password", put(account::password))
+        .route(
+            "/account/totp",
+            post(account::begin_totp)
+                .put(account::finish_totp)
+                .delete(account::remove_totp),
+        )
+        .route("/account/recovery-codes", post(account::recovery_codes))
+        .route("/accounts", get(accounts::list).post(accounts::create))
+        .route("/accounts/{id}", patch(accounts::change).delete(accounts::remove))
+        .route("/accounts/{id}/invitation", post(accounts::invite))
         .route("/openapi.json", get(openapi::serve));
     Router::new()
         .nest("/api/v1", v1)

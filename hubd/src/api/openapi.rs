@@ -1,12 +1,21 @@
 //! The OpenAPI document: made from the code, committed, and served as committed (a test compares the two).
 
-use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use hubd_model::Role;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::{Modify, OpenApi};
 
-use super::{alarms, commands, events, health, locks, problem, radios, stream, tokens};
+use super::auth::{Need, ROLES, needed};
+use super::{
+    account, accounts, alarms, commands, events, health, locks, problem, radios, session, sessions, stream,
+    tokens,
+};
+use crate::token::Scope;
 
 /// The committed document.
 pub const COMMITTED: &str = include_str!("../../../docs/openapi.json");
@@ -17,8 +26,10 @@ pub const COMMITTED: &str = include_str!("../../../docs/openapi.json");
         title = "hubd",
         version = "1",
         description = "The doors of a home, without a cloud. Every error is `application/problem+json` with a stable \
-            `code`. Everything but `/health` needs a token: `Authorization: Bearer hubd_…`, with the scope that the \
-            operation names. Fields may be added to answers; none is renamed or removed.",
+            `code`. Each operation names who may ask for it: machines by a token, `Authorization: Bearer hubd_…`, with one of \
+            the scopes; people by the cookie of their session, with one of the roles. Operations that name nobody answer \
+            everybody. A person who asks for what opens doors later or shows secrets is asked to prove again who they are \
+            (`confirmation_needed`, then `POST /session/confirmation`). Fields may be added to answers; none is renamed or removed.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
         contact()
     ),
@@ -32,16 +43,58 @@ pub const COMMITTED: &str = include_str!("../../../docs/openapi.json");
         alarms::list, alarms::one, alarms::rename, alarms::remove,
         events::list, stream::stream,
         tokens::list, tokens::create, tokens::remove,
+        session::setup, session::set_up, session::take_invitation, session::one, session::sign_in,
+        session::second_factor, session::confirm, session::sign_out,
+        sessions::list, sessions::remove, sessions::remove_others,
+        account::one, account::password, account::begin_totp, account::finish_totp, account::remove_totp,
+        account::recovery_codes,
+        accounts::list, accounts::create, accounts::change, accounts::remove, accounts::invite,
         serve,
     ),
     components(schemas(problem::Problem)),
-    modifiers(&TokenScheme)
+    modifiers(&WhoMay)
 )]
 struct Document;
 
-struct TokenScheme;
+struct WhoMay;
 
-impl Modify for TokenScheme {
+/// The operations of a path.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    [
+        (Method::GET, &mut item.get),
+        (Method::PUT, &mut item.put),
+        (Method::POST, &mut item.post),
+        (Method::PATCH, &mut item.patch),
+        (Method::DELETE, &mut item.delete),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// Who may ask for an operation, as the gate has it.
+fn who_may(need: Need) -> Vec<SecurityRequirement> {
+    let scopes: Vec<&str> = Scope::ALL
+        .into_iter()
+        .filter(|scope| need.is_met_by_scope(*scope))
+        .map(Scope::as_str)
+        .collect();
+    let roles: Vec<&str> = ROLES
+        .into_iter()
+        .filter(|role| need.is_met_by_role(*role))
+        .map(Role::as_str)
+        .collect();
+    if need == Need::Open {
+        return Vec::new();
+    }
+    let mut allowed = Vec::new();
+    if !scopes.is_empty() {
+        allowed.push(SecurityRequirement::new("token", scopes));
+    }
+    allowed.push(SecurityRequirement::new("session", roles));
+    allowed
+}
+
+impl Modify for WhoMay {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
@@ -50,10 +103,18 @@ impl Modify for TokenScheme {
                 "A token of the hub. Its scope is read, actuate or manage; each allows the ones before.",
             ))
             .build();
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("token", SecurityScheme::Http(scheme));
+        let cookie = ApiKeyValue::with_description(
+            "__Host-hubd",
+            "The session of a person who signed in with `POST /session`; without TLS its name is `hubd`.",
+        );
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+        for (path, item) in &mut document.paths.paths {
+            for (method, operation) in operations(item) {
+                operation.security = Some(who_may(needed(&method, Some(path))));
+            }
+        }
     }
 }
 
@@ -69,7 +130,7 @@ pub fn generate() -> Result<String, serde_json::Error> {
 
 /// This document.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "document", operation_id = "get_openapi",
-    security(("token" = ["read"])), responses(
+    responses(
     (status = 200, description = "The OpenAPI document.", body = serde_json::Value),
     (status = "default", description = "A problem.", body = problem::Problem,
         content_type = "application/problem+json")))]

@@ -184,7 +184,7 @@ impl ProgressDto {
 
 /// Every radio, in the configuration's order.
 #[utoipa::path(get, path = "/api/v1/radios", tag = "radios", operation_id = "list_radios",
-    security(("token" = ["read"])), responses(
+    responses(
     (status = 200, description = "Every radio.", body = [RadioDto]),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(State(api): State<Api>, params: Params) -> Result<Response, Problem> {
@@ -198,7 +198,7 @@ pub(super) async fn list(State(api): State<Api>, params: Params) -> Result<Respo
 
 /// One radio.
 #[utoipa::path(get, path = "/api/v1/radios/{name}", tag = "radios", operation_id = "get_radio",
-    security(("token" = ["read"])), params(("name" = String, Path, description = "The radio's name.")), responses(
+    params(("name" = String, Path, description = "The radio's name.")), responses(
     (status = 200, description = "The radio.", body = RadioDto),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn one(
@@ -215,7 +215,7 @@ pub(super) async fn one(
 
 /// Starts an inclusion: then put the device into its pairing mode. Follow it with GET on the same path.
 #[utoipa::path(post, path = "/api/v1/radios/{name}/inclusion", tag = "radios", operation_id = "start_inclusion",
-    security(("token" = ["manage"])), params(("name" = String, Path, description = "The radio's name.")),
+    params(("name" = String, Path, description = "The radio's name.")),
     request_body = Option<NewInclusionDto>, responses(
     (status = 202, description = "The radio was asked.", body = ProgressDto),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
@@ -251,7 +251,7 @@ pub(super) async fn include(
 
 /// Where the inclusion stands.
 #[utoipa::path(get, path = "/api/v1/radios/{name}/inclusion", tag = "radios", operation_id = "get_inclusion",
-    security(("token" = ["read"])), params(("name" = String, Path, description = "The radio's name.")), responses(
+    params(("name" = String, Path, description = "The radio's name.")), responses(
     (status = 200, description = "Where it stands.", body = ProgressDto),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn inclusion(
@@ -265,7 +265,7 @@ pub(super) async fn inclusion(
 
 /// Answers the inclusion's question.
 #[utoipa::path(post, path = "/api/v1/radios/{name}/inclusion/answer", tag = "radios",
-    operation_id = "answer_inclusion", security(("token" = ["manage"])),
+    operation_id = "answer_inclusion",
     params(("name" = String, Path, description = "The radio's name.")), request_body = AnswerDto, responses(
     (status = 202, description = "The radio has the answer.", body = ProgressDto),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
@@ -294,7 +294,7 @@ pub(super) async fn answer(
 
 /// Ends the inclusion under way.
 #[utoipa::path(delete, path = "/api/v1/radios/{name}/inclusion", tag = "radios", operation_id = "cancel_inclusion",
-    security(("token" = ["manage"])), params(("name" = String, Path, description = "The radio's name.")), responses(
+    params(("name" = String, Path, description = "The radio's name.")), responses(
     (status = 202, description = "The radio was asked to end it.", body = ProgressDto),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn cancel_inclusion(
@@ -308,7 +308,7 @@ pub(super) async fn cancel_inclusion(
 
 /// Starts an exclusion: then put the device into its exclusion mode. Follow it with GET on the same path.
 #[utoipa::path(post, path = "/api/v1/radios/{name}/exclusion", tag = "radios", operation_id = "start_exclusion",
-    security(("token" = ["manage"])), params(("name" = String, Path, description = "The radio's name.")), responses(
+    params(("name" = String, Path, description = "The radio's name.")), responses(
     (status = 202, description = "The radio was asked.", body = ProgressDto),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn exclude(
@@ -323,7 +323,7 @@ pub(super) async fn exclude(
 
 /// Where the exclusion stands.
 #[utoipa::path(get, path = "/api/v1/radios/{name}/exclusion", tag = "radios", operation_id = "get_exclusion",
-    security(("token" = ["read"])), params(("name" = String, Path, description = "The radio's name.")), responses(
+    params(("name" = String, Path, description = "The radio's name.")), responses(
     (status = 200, description = "Where it stands.", body = ProgressDto),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn exclusion(
@@ -337,7 +337,7 @@ pub(super) async fn exclusion(
 
 /// Ends the exclusion under way.
 #[utoipa::path(delete, path = "/api/v1/radios/{name}/exclusion", tag = "radios", operation_id = "cancel_exclusion",
-    security(("token" = ["manage"])), params(("name" = String, Path, description = "The radio's name.")), responses(
+    params(("name" = String, Path, description = "The radio's name.")), responses(
     (status = 202, description = "The radio was asked to end it.", body = ProgressDto),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn cancel_exclusion(

@@ -42,7 +42,7 @@ const HEARTBEAT: &[u8] = b":\n\n";
 /// The journal live. Each event's `id` is its `seq`; its data is an entry as in `GET /events`. With `Last-Event-ID`,
 /// or `after`, the stream starts after that entry; without, it starts now.
 #[utoipa::path(get, path = "/api/v1/events/stream", tag = "events", operation_id = "stream_events",
-    security(("token" = ["read"])), params(
+    params(
     ("after" = Option<u64>, Query, description = "Start after this entry."),
     ("Last-Event-ID" = Option<u64>, Header, description = "Start after this entry; outranks `after`."),
     ("lock" = Option<String>, Query, description = "Only of this lock."),
@@ -88,7 +88,7 @@ pub(super) async fn stream(
         last,
         ready: VecDeque::new(),
         greeted: false,
-        token: caller.token,
+        caller,
         beat,
         api,
         _permit: permit,
@@ -138,8 +138,8 @@ struct Follower {
     last: u64,
     ready: VecDeque<StoredEntry>,
     greeted: bool,
-    /// The id of the token that opened it.
-    token: String,
+    /// Who opened it.
+    caller: Caller,
     beat: Interval,
     _permit: OwnedSemaphorePermit,
 }
@@ -163,7 +163,7 @@ impl Follower {
                 biased;
                 () = self.api.stopping().cancelled() => return None,
                 _ = self.beat.tick() => {
-                    if self.is_removed() {
+                    if !self.caller.still_holds(&self.api) {
                         return None;
                     }
                     return Some(Bytes::from_static(HEARTBEAT));
@@ -183,14 +183,6 @@ impl Follower {
     }
 
     /// Whether the token that opened this stream was removed meanwhile.
-    fn is_removed(&self) -> bool {
-        // When the tokens cannot be read, nobody is cut off for that.
-        self.api
-            .store()
-            .tokens()
-            .is_ok_and(|known| known.iter().all(|token| token.id != self.token))
-    }
-
     /// A live entry, unless it was had from the store already or is not wanted.
     fn take(&mut self, entry: &StoredEntry) -> Option<Bytes> {
         if entry.seq <= self.last {

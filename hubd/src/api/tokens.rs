@@ -73,7 +73,7 @@ pub(super) struct CreatedDto {
 
 /// Every token.
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", operation_id = "list_tokens",
-    security(("token" = ["manage"])), responses(
+    responses(
     (status = 200, description = "Every token, by name.", body = [TokenDto]),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(State(api): State<Api>, params: Params) -> Result<Response, Problem> {
@@ -87,7 +87,7 @@ pub(super) async fn list(State(api): State<Api>, params: Params) -> Result<Respo
 
 /// Makes a token. Its text is in the answer and nowhere else.
 #[utoipa::path(post, path = "/api/v1/tokens", tag = "tokens", operation_id = "create_token",
-    security(("token" = ["manage"])), request_body = NewTokenDto, responses(
+    request_body = NewTokenDto, responses(
     (status = 201, description = "The token.", body = CreatedDto),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn create(
@@ -131,7 +131,7 @@ pub(super) async fn create(
 
 /// Removes a token. It opens nothing from now on.
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "tokens", operation_id = "remove_token",
-    security(("token" = ["manage"])), params(("id" = String, Path, description = "The token's id.")), responses(
+    params(("id" = String, Path, description = "The token's id.")), responses(
     (status = 204, description = "It is removed."),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn remove(

@@ -304,6 +304,9 @@ fn greet(stage: &Stage, folder: &Path, out: &mut dyn Write) -> io::Result<()> {
         "  Open    http://{address}/ in a browser and paste the token to sign in"
     )?;
     writeln!(out, "  API     http://{address}/api/v1")?;
+    if let Some(code) = &running.setup_code {
+        writeln!(out, "  Setup   {} (makes the first owner, once)", code.expose())?;
+    }
     writeln!(out, "  Token   {token}")?;
     writeln!(out, "  Data    {} (removed at the end)", folder.display())?;
     writeln!(

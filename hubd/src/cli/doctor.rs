@@ -7,13 +7,16 @@ use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use hubd_model::Role;
 use rustix::fs::{Access, FlockOperation, access, flock, statvfs};
 use serde::Serialize;
 
 use super::run::runtime;
 use super::{AnswerForm, Place};
+use crate::accounts::setup;
 use crate::clock::Clock;
 use crate::config::{Config, RadioConfig, RadioKind};
+use crate::store::list_accounts_beside;
 
 /// Less free space than this will not last long.
 const FREE_BYTES_GOOD: u64 = 512 * 1024 * 1024;
@@ -76,6 +79,7 @@ pub(super) fn doctor(place: &Place, answer: AnswerForm, out: &mut dyn Write) -> 
             let mut findings = vec![Finding::good("configuration", "it is right")];
             findings.extend(data_dir(&config.data_dir));
             findings.push(keys(&config));
+            findings.push(owner(&config));
             findings.push(clock());
             findings.push(http(&config, running));
             if config.radios.is_empty() {
@@ -264,6 +268,45 @@ fn recovery(config: &Config, identity: &str) -> Finding {
             "keys",
             format!("{identity}; {count} recovery key(s) can open them, too"),
         ),
+    }
+}
+
+/// Whoever may read the data folder may know the setup code: it is theirs to make the first owner.
+fn owner(config: &Config) -> Finding {
+    let what = "owner";
+    match setup::waiting(&config.data_dir) {
+        Ok(Some(code)) => Finding::attention(
+            what,
+            format!("there is none yet; the one-time setup code is {}", code.expose()),
+            format!("open the hub's page at {} and use it", config.http.listen),
+        ),
+        Ok(None) if !config.data_dir.join("hubd.db").exists() => Finding::good(
+            what,
+            "the first start shows a one-time setup code for the first owner",
+        ),
+        Ok(None) => match list_accounts_beside(&config.data_dir) {
+            Ok(accounts) => {
+                let owners = accounts.iter().filter(|account| account.role == Role::Owner);
+                let names: Vec<&str> = owners.map(|account| account.name.as_str()).collect();
+                if names.is_empty() {
+                    Finding::attention(
+                        what,
+                        "there is none yet",
+                        "start the hub: it shows a one-time setup code",
+                    )
+                } else {
+                    Finding::good(what, names.join(", "))
+                }
+            }
+            Err(error) => {
+                let detail = format!("the accounts cannot be read ({error})");
+                Finding::attention(what, detail, "start the hub of this version once")
+            }
+        },
+        Err(error) => {
+            let detail = format!("the setup code cannot be read ({error})");
+            Finding::attention(what, detail, "run this as the user that runs the hub")
+        }
     }
 }
 

@@ -7,12 +7,14 @@ use std::time::Duration;
 use hubd_core::event::Event;
 use hubd_core::input::Request;
 use hubd_model::Entropy;
+use hubd_model::SecretString;
 use jiff::tz::TimeZone;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{Fault, Place, store_options};
+use crate::accounts::{self, chores::chores};
 use crate::api::{self, Api, Limits};
 use crate::clock::{self, Clock};
 use crate::config::{Config, RadioConfig};
@@ -55,6 +57,8 @@ pub(super) struct Running {
     pub(super) hub: Hub,
     /// Its store.
     pub(super) store: Store,
+    /// What makes the first owner, while there is none.
+    pub(super) setup_code: Option<SecretString>,
 }
 
 /// A hub with this configuration, until `stop` is cancelled. `running` is called before its first event.
@@ -75,16 +79,18 @@ pub(super) async fn house(
     for radio in &config.radios {
         links.push(supervise(radios::plan(radio, &store).await?, stop_radios.clone()));
     }
-    if store.tokens()?.is_empty() {
+    let setup_code = accounts::setup::prepare(&store)?;
+    if let Some(code) = &setup_code {
         tracing::warn!(
-            "there is no API token yet; make one with `hubd token create --name NAME --scope manage`, as the user \
-             that runs the hub"
+            "there is no owner yet: open the hub's page at {address} and use the one-time setup code {}",
+            code.expose()
         );
     }
 
     let (hub, from_handles) = Hub::new();
     let limits = Limits {
         behind_proxy: config.http.behind_proxy,
+        secure: config.http.behind_proxy,
         ..Limits::default()
     };
     let serving = CancellationToken::new();
@@ -98,11 +104,18 @@ pub(super) async fn house(
     // Before the API can change any.
     let tokens = tokio::spawn(token_watch::watch(store.clone(), hub.clone(), serving.clone()));
     let server = tokio::spawn(api::server::serve(listener, api));
+    let chores = tokio::spawn(chores(
+        store.clone(),
+        hub.clone(),
+        clock::unix_millis,
+        serving.clone(),
+    ));
     tracing::info!(%address, data_dir = %config.data_dir.display(), radios = config.radios.len(), "the hub runs");
     running(Running {
         address,
         hub: hub.clone(),
         store: store.clone(),
+        setup_code,
     });
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|_| StoreError::Random)?;
@@ -148,6 +161,9 @@ pub(super) async fn house(
         }
         if let Err(error) = tokens.await {
             tracing::error!(%error, "changed tokens were not recorded");
+        }
+        if let Err(error) = chores.await {
+            tracing::error!(%error, "the accounts' chores ended badly");
         }
         stop_loop.cancel();
         no_radio

@@ -2,27 +2,39 @@
 
 use hubd::token::Scope;
 
-use crate::client::Client;
-use crate::document::operations;
+use crate::client::{Client, Reply};
+use crate::document::{Operation, operations};
 use crate::house::House;
 
 fn concrete(path: &str) -> String {
     path.replace("{id}", "none").replace("{name}", "none")
 }
 
+/// What answers somebody who shows nothing: the hub's health, and the way in.
+const OPEN: [(&str, &str); 8] = [
+    ("GET", "/api/v1/health"),
+    ("GET", "/api/v1/session"),
+    ("POST", "/api/v1/session"),
+    ("DELETE", "/api/v1/session"),
+    ("POST", "/api/v1/session/second-factor"),
+    ("GET", "/api/v1/setup"),
+    ("POST", "/api/v1/setup"),
+    ("POST", "/api/v1/invitation"),
+];
+
 #[tokio::test]
-async fn every_route_of_the_document_needs_its_scope() {
+async fn every_route_of_the_document_refuses_strangers_and_small_scopes() {
     let house = House::new().await;
     let stranger = format!("hubd_{}_{}", "0".repeat(10), "0".repeat(64));
     for (number, operation) in operations().into_iter().enumerate() {
         let (method, path) = (operation.method.as_str(), concrete(&operation.path));
         let at = |host: usize| u8::try_from(host).unwrap();
         let about = format!("{method} {path}");
-        let Some(needed) = operation.scope else {
-            assert_eq!(path, "/api/v1/health", "only health is open");
-            assert_eq!(Client::connect(house.address).await.get(&path).await.status, 200);
+        let open = OPEN.contains(&(method, &operation.path));
+        assert_eq!(operation.open, open, "{about}");
+        if open {
             continue;
-        };
+        }
         // From an address of its own, so that failures do not add up.
         let mut client = Client::connect_from(at(2 + number), house.address).await;
         assert_eq!(
@@ -44,24 +56,60 @@ async fn every_route_of_the_document_needs_its_scope() {
             assert_eq!(reply.problem(401), "no_valid_token", "{about} {value}");
             assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
         }
+        let mut nobody = Client::connect(house.address).await.with_cookie("hubd=0123abcd");
+        let reply = nobody.send(method, &path, &[], None).await;
+        assert_eq!(reply.problem(401), "session_ended", "{about}");
         for scope in Scope::ALL {
             let mut client = house.client(scope).await;
             client.ask(method, &path, &[], None).await;
-            if scope < needed {
+            if operation.scopes.is_empty() {
+                let reply = client.reply(method).await.unwrap();
+                assert_eq!(reply.problem(403), "person_needed", "{about} with {scope:?}");
+            } else if !operation.scopes.contains(&scope.as_str().to_owned()) {
                 let reply = client.reply(method).await.unwrap();
                 assert_eq!(reply.problem(403), "scope_too_small", "{about} with {scope:?}");
             } else if path != "/api/v1/events/stream" {
                 let reply = client.reply(method).await.unwrap();
-                assert!(
-                    reply.status < 500 && ![401, 403].contains(&reply.status),
-                    "{about}: {reply:?}"
-                );
-                let told = operation.statuses.contains(&reply.status.to_string()) || reply.status >= 400;
-                assert!(
-                    told,
-                    "{about} answers {} which the document does not know",
-                    reply.status
-                );
+                passed(&reply, &operation, &about);
+            }
+        }
+    }
+    house.stop().await;
+}
+
+/// The gate let it through, and the answer is one that the document knows.
+fn passed(reply: &Reply, operation: &Operation, about: &str) {
+    assert!(
+        reply.status < 500 && ![401, 403].contains(&reply.status),
+        "{about}: {reply:?}"
+    );
+    let told = operation.statuses.contains(&reply.status.to_string()) || reply.status >= 400;
+    assert!(
+        told,
+        "{about} answers {} which the document does not know",
+        reply.status
+    );
+}
+
+#[tokio::test]
+async fn every_route_of_the_document_refuses_small_roles() {
+    let house = House::new().await;
+    let mut people = Vec::new();
+    for role in ["owner", "resident", "guest", "responder"] {
+        people.push((role, house.sign_in_as(role).await));
+    }
+    for operation in operations().into_iter().filter(|operation| !operation.open) {
+        let (method, path) = (operation.method.as_str(), concrete(&operation.path));
+        for (role, cookie) in &people {
+            let about = format!("{method} {path} as {role}");
+            let mut client = Client::connect(house.address).await.with_cookie(cookie);
+            client.ask(method, &path, &[], None).await;
+            if !operation.roles.contains(&(*role).to_owned()) {
+                let reply = client.reply(method).await.unwrap();
+                assert_eq!(reply.problem(403), "role_too_small", "{about}");
+            } else if path != "/api/v1/events/stream" {
+                let reply = client.reply(method).await.unwrap();
+                passed(&reply, &operation, &about);
             }
         }
     }
@@ -72,7 +120,7 @@ async fn every_route_of_the_document_needs_its_scope() {
 async fn paths_and_methods_that_do_not_exist_tell_that_only_to_those_with_a_token() {
     let house = House::new().await;
     let cases = [
-        ("GET", "/", 404, "no_such_path"),
+        ("GET", "/nothing", 404, "no_such_path"),
         ("GET", "/api/v1/nothing", 404, "no_such_path"),
         ("GET", "/api/v1/locks/a/b/c", 404, "no_such_path"),
         ("GET", "/api/v2/locks", 404, "no_such_path"),

@@ -14,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Client {
     stream: BufReader<TcpStream>,
     token: Option<String>,
+    cookie: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -80,12 +81,28 @@ impl Client {
         Self {
             stream: BufReader::new(stream),
             token: None,
+            cookie: None,
         }
     }
 
     pub(crate) fn with_token(mut self, token: &str) -> Self {
         self.token = Some(token.to_owned());
         self
+    }
+
+    /// With a session's cookie, as `name=value`.
+    pub(crate) fn with_cookie(mut self, cookie: &str) -> Self {
+        self.cookie = Some(cookie.to_owned());
+        self
+    }
+
+    /// The session's cookie that it got last.
+    pub(crate) fn cookie(&self) -> &str {
+        self.cookie.as_deref().expect("no cookie was set")
+    }
+
+    pub(crate) async fn put(&mut self, path: &str, body: &str) -> Reply {
+        self.send("PUT", path, &[], Some(body)).await
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Reply {
@@ -108,10 +125,15 @@ impl Client {
         body: Option<&str>,
     ) -> Reply {
         self.ask(method, path, headers, body).await;
-        tokio::time::timeout(PATIENCE, self.reply(method))
+        let reply = tokio::time::timeout(PATIENCE, self.reply(method))
             .await
             .expect("no answer")
-            .expect("no answer")
+            .expect("no answer");
+        if let Some(cookie) = reply.header("set-cookie") {
+            let pair = cookie.split(';').next().unwrap();
+            self.cookie = Some(pair.to_owned()).filter(|pair| !pair.ends_with('='));
+        }
+        reply
     }
 
     /// Sends a request without waiting for its answer.
@@ -125,6 +147,9 @@ impl Client {
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: hub\r\n");
         if let Some(token) = &self.token {
             write!(request, "Authorization: Bearer {token}\r\n").unwrap();
+        }
+        if let Some(cookie) = &self.cookie {
+            write!(request, "Cookie: {cookie}\r\n").unwrap();
         }
         for (name, value) in headers {
             write!(request, "{name}: {value}\r\n").unwrap();

@@ -16,8 +16,12 @@ fn the_committed_document_is_the_generated_one() {
 pub(crate) struct Operation {
     pub(crate) method: String,
     pub(crate) path: String,
-    /// What it needs; `None` when it is open.
-    pub(crate) scope: Option<hubd::token::Scope>,
+    /// Whether it answers everybody.
+    pub(crate) open: bool,
+    /// Which scopes of a token it takes.
+    pub(crate) scopes: Vec<String>,
+    /// Which roles of a person it takes.
+    pub(crate) roles: Vec<String>,
     pub(crate) statuses: Vec<String>,
 }
 
@@ -30,11 +34,18 @@ pub(crate) fn operations() -> Vec<Operation> {
             let security = operation["security"]
                 .as_array()
                 .unwrap_or_else(|| panic!("{method} {path}"));
-            let scope = security.first().and_then(|one| one["token"][0].as_str());
+            let named = |scheme: &str| -> Vec<String> {
+                let one = security.iter().find(|one| one[scheme].is_array());
+                one.map_or_else(Vec::new, |one| {
+                    serde_json::from_value(one[scheme].clone()).unwrap()
+                })
+            };
             operations.push(Operation {
                 method: method.to_uppercase(),
                 path: path.clone(),
-                scope: scope.map(|scope| hubd::token::Scope::parse(scope).unwrap()),
+                open: security.is_empty(),
+                scopes: named("token"),
+                roles: named("session"),
                 statuses: operation["responses"]
                     .as_object()
                     .unwrap()

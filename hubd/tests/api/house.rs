@@ -5,16 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use hubd::accounts::setup;
 use hubd::api::{Api, Limits, server};
 use hubd::clock::{self, Clock};
 use hubd::hub::Hub;
 use hubd::run::{self, Parts};
-use hubd::store::{NewToken as NewRow, Store, StoreOptions};
+use hubd::store::{
+    AccountChange, NewAccount, NewSession, NewToken as NewRow, Owners, SessionRow, Store, StoreOptions,
+};
 use hubd::supervise::{Life, RadioPlan, supervise};
 use hubd::token::{NewToken, Scope};
 use hubd_model::{
     ActuationStep, DeviceAddress, DeviceDescription, DeviceKind, DoorState, Entropy, Hazard,
-    LockCapabilities, LockSignal, Order, RadioName, RadioState, Report, Security, Source, Via, Zone,
+    LockCapabilities, LockSignal, Order, RadioName, RadioState, Report, Role, Security, Source, Via, Zone,
 };
 use hubd_zwave::io::FromRadio;
 use tempfile::TempDir;
@@ -33,6 +36,7 @@ pub(crate) struct House {
     pub(crate) address: SocketAddr,
     pub(crate) folder: TempDir,
     pub(crate) store: Store,
+    pub(crate) hub: Hub,
     /// Says something as the radio.
     pub(crate) radio: mpsc::Sender<FromRadio>,
     /// How many movements reached the radio.
@@ -57,6 +61,7 @@ impl House {
 
     async fn open(folder: TempDir, limits: Limits, tokens: Vec<(Scope, String)>) -> Self {
         let (store, opened) = Store::open(folder.path(), &StoreOptions::default()).unwrap();
+        setup::prepare(&store).unwrap();
         let (radio, script) = mpsc::channel(1024);
         let (moved, obeys) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(true)));
         let stop_radios = CancellationToken::new();
@@ -72,6 +77,7 @@ impl House {
         );
         let listener = server::listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
+        let handle = hub.clone();
         let parts = Parts {
             hub,
             from_handles,
@@ -96,6 +102,7 @@ impl House {
             address,
             folder,
             store,
+            hub: handle,
             radio,
             moved,
             obeys,
@@ -147,6 +154,49 @@ impl House {
         };
         self.store.create_token(row).await.unwrap();
         token.text.expose().to_owned()
+    }
+
+    /// The cookie of a session of a new person with this role, who has what they need and has just proved it.
+    pub(crate) async fn sign_in_as(&self, role: &str) -> String {
+        let role: Role = serde_json::from_value(role.into()).unwrap();
+        let token = NewToken::random().unwrap();
+        let (id, now) = (format!("account-{}", token.id), clock::unix_millis());
+        let account = NewAccount {
+            id: id.clone(),
+            name: format!("{} {}", role.as_str(), token.id),
+            role,
+            password: None,
+            invitation: None,
+            created_at: now,
+        };
+        let session = SessionRow {
+            id: format!("session-{}", token.id),
+            account: id.clone(),
+            created_at: now,
+            last_seen: now,
+            confirmed_at: now,
+            address: "192.0.2.1".into(),
+            agent: "test".into(),
+        };
+        let text = token.text.expose().to_owned();
+        let totp = AccountChange::SetTotp {
+            account: id.clone(),
+            sealed: Vec::new(),
+            step: 0,
+            keep: String::new(),
+        };
+        let open = NewSession {
+            row: session,
+            hash: hubd::token::hash(&text),
+        };
+        for change in [
+            AccountChange::Add(account, Owners::Any),
+            totp,
+            AccountChange::OpenSession(open),
+        ] {
+            self.store.change_account(change).await.unwrap();
+        }
+        format!("hubd={text}")
     }
 
     /// The token with exactly this scope.
