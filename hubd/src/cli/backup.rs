@@ -301,6 +301,8 @@ fn what(counts: &Counts) -> String {
         count => format!("{count} {more}"),
     };
     [
+        some(counts.people, "person", "people"),
+        some(counts.credentials, "credential", "credentials"),
         some(counts.locks, "lock", "locks"),
         some(counts.alarms, "alarm", "alarms"),
         some(counts.radios, "radio's keys", "radios' keys"),

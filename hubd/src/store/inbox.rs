@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 use super::StoredEntry;
 use super::accounts::AccountChange;
 use super::error::StoreError;
-use super::lifesafety;
 use super::tokens::{NewToken, TokenRow};
+use super::{credentials, lifesafety};
 
 /// How many journal entries may wait for the writer.
 pub(crate) const ENTRIES_MAX: usize = 4096;
@@ -28,6 +28,7 @@ pub(crate) enum RowKey {
     Alarm(AlarmId),
     Command(CommandId),
     LifeSafety(lifesafety::Key),
+    Credentials(credentials::Key),
     Cache(RadioName),
     TokenUse(String),
     SessionUse(String),
@@ -48,7 +49,12 @@ impl RowKey {
 pub(crate) enum RowChange {
     Device(DeviceRecord),
     Command(CommandView),
-    LifeSafety { revision: u64, row: String },
+    LifeSafety {
+        revision: u64,
+        row: String,
+    },
+    /// Sealed already.
+    Credentials(Vec<u8>),
     Cache(Vec<u8>),
     TokenUse(UnixMillis),
     SessionUse(UnixMillis),

@@ -5,15 +5,16 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 /// Marks a file as hubd's own ("hubd" in ASCII).
 pub(crate) const APPLICATION_ID: i64 = 0x6875_6264;
 
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
     include_str!("migrations/0003.sql"),
     include_str!("migrations/0004.sql"),
+    include_str!("migrations/0005.sql"),
 ];
 
 /// The newest format known here.
-pub(crate) const NEWEST: i64 = 4;
+pub(crate) const NEWEST: i64 = 5;
 
 /// Brings the database to the newest format, all steps or none.
 pub(crate) fn migrate(db: &Connection, found: i64) -> rusqlite::Result<()> {
@@ -47,6 +48,7 @@ mod tests {
             "aebbc4d1c39293ef7f5926dc1384af8628e809d78b8dbfeea474c4443739be7f",
             "01fbffa5e94c3ba64c0a2b01b7f095227e299615af86d8f9f8f542a65dc02a04",
             "240514726726b242cd69d9f79025cfd18a1c3fed2084c64fb5a2ba548fff1491",
+            "a66a44f59b897755aad91e0e333295c4093e1b04092454e34fe89f9d4b27fc51",
         ];
         for (step, digest) in STEPS.iter().zip(frozen) {
             let found = crate::store::shape::hex(&Sha256::digest(step.as_bytes()));

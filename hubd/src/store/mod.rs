@@ -14,6 +14,7 @@
 
 mod accounts;
 pub mod backup;
+mod credentials;
 mod database;
 mod durable;
 mod error;
@@ -51,6 +52,7 @@ use tokio::sync::{Semaphore, broadcast, mpsc};
 
 use crate::clock;
 
+use credentials::CodesKey;
 use durable::{SyncQueue, Syncer};
 use health::{Health, Part};
 use inbox::{Change, Changed, Inbox, Pending, RowChange, RowKey};
@@ -218,6 +220,7 @@ struct Inner {
     revision: AtomicU64,
     health: Arc<Health>,
     vault: Arc<Vault>,
+    codes: CodesKey,
     tokens: Arc<tokens::Tokens>,
     accounts: accounts::Accounts,
     readers: Arc<Readers>,
@@ -246,6 +249,7 @@ impl Store {
         let vault = Arc::new(opening::open_vault(&db, dir, options)?);
         let tail = Tail::read(&db)?;
         let restored = backup::restored(&db)?;
+        let codes = CodesKey::open(&db, &vault)?;
         let durable = tail.head.seq;
 
         let (health, status) = Health::new();
@@ -279,9 +283,9 @@ impl Store {
         let written = writer.recover(&recovered);
         opening::reuse_spool(&mut spool, dir, last, written);
         let revision = opening::next_revision(writer.db(), &recovered)?;
-        let mut memory = opening::read_memory(writer.db(), last)?;
+        let mut memory = opening::read_memory(writer.db(), &codes, last)?;
         if !written {
-            opening::overlay(&mut memory, recovered);
+            opening::overlay(&mut memory, &codes, recovered)?;
         }
         let vain_start = opening::vain_start(writer.db())?;
         opening::check_later(dir, &health)?;
@@ -298,6 +302,7 @@ impl Store {
             revision: AtomicU64::new(revision),
             health,
             vault,
+            codes,
             tokens,
             accounts,
             readers: Arc::default(),
@@ -350,8 +355,14 @@ impl Store {
                 StoreJob::Forget(RecordKey::LifeSafety(key)) => {
                     rows.push((RowKey::LifeSafety(key.into()), RowChange::Forget));
                 }
-                StoreJob::Save(Record::Credentials(_)) | StoreJob::Forget(RecordKey::Credentials(_)) => {
-                    tracing::error!("people and credentials are not kept on disk yet");
+                StoreJob::Save(Record::Credentials(record)) => match self.inner.codes.seal(&record) {
+                    Ok((key, sealed)) => {
+                        rows.push((RowKey::Credentials(key), RowChange::Credentials(sealed)));
+                    }
+                    Err(error) => tracing::error!(%error, "a person or code was not saved"),
+                },
+                StoreJob::Forget(RecordKey::Credentials(key)) => {
+                    rows.push((RowKey::Credentials((&key).into()), RowChange::Forget));
                 }
                 StoreJob::KeepCache { radio, bytes } => {
                     rows.push((RowKey::Cache(radio), RowChange::Cache(bytes)));

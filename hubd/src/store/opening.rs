@@ -8,6 +8,7 @@ use hubd_core::lifesafety::LifeSafetyMemory;
 use hubd_model::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::credentials::CodesKey;
 use super::error::StoreError;
 use super::health::{Health, Part};
 use super::inbox::{RowChange, RowKey};
@@ -15,7 +16,9 @@ use super::journal::{read_month_key, sql};
 use super::spool::{self, Recovered, Spool};
 use super::vault::{Missing, MonthKey, Vault};
 use super::writer::COMMANDS_KEPT;
-use super::{StoreOptions, accounts, database, lifesafety, recipients, rows, secret_context, spawn};
+use super::{
+    StoreOptions, accounts, credentials, database, lifesafety, recipients, rows, secret_context, spawn,
+};
 use crate::config::RADIOS_MAX;
 
 /// Opens the vault and sees that what is sealed is sealed to it, and to today's recovery recipients.
@@ -79,7 +82,7 @@ pub(super) fn open_all(db: &Connection, vault: &Vault) -> Result<(), StoreError>
     for (account, sealed) in accounts::sealed_secrets(db)? {
         vault.unseal(&accounts::totp_context(&account), &sealed)?;
     }
-    Ok(())
+    credentials::open_all(db, vault)
 }
 
 /// Opens every key with one vault and seals it with another, for its recipients.
@@ -129,6 +132,7 @@ pub(super) fn seal_again(tx: &Connection, from: &Vault, vault: &Vault) -> Result
         let sealed = vault.seal(&context, &from.unseal(&context, &sealed)?)?;
         accounts::reseal(tx, &account, &sealed)?;
     }
+    credentials::seal_again(tx, from, vault)?;
     for (key, value) in [("identity", vault.public()), ("recipients", vault.recipients())] {
         tx.execute(
             "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
@@ -184,7 +188,7 @@ pub(super) fn reuse_spool(spool: &mut Option<Spool>, dir: &Path, last: u64, writ
 }
 
 /// Puts over what the database knows what could not be written to it yet.
-pub(super) fn overlay(memory: &mut Memory, recovered: Recovered) {
+pub(super) fn overlay(memory: &mut Memory, codes: &CodesKey, recovered: Recovered) -> Result<(), StoreError> {
     for (key, row) in recovered.rows {
         match row {
             RowChange::Device(record) => {
@@ -200,7 +204,16 @@ pub(super) fn overlay(memory: &mut Memory, recovered: Recovered) {
                     lifesafety::remember(&mut memory.life_safety, key, lifesafety::VERSION, &row);
                 }
             }
+            RowChange::Credentials(sealed) => {
+                if let RowKey::Credentials(key) = &key {
+                    let record = codes.open_row(key, &sealed)?;
+                    credentials::overlay(&mut memory.credentials, key, Some(record));
+                }
+            }
             RowChange::Forget => {
+                if let RowKey::Credentials(key) = &key {
+                    credentials::overlay(&mut memory.credentials, key, None);
+                }
                 if let RowKey::LifeSafety(key) = &key {
                     lifesafety::forget(&mut memory.life_safety, key);
                 }
@@ -209,6 +222,7 @@ pub(super) fn overlay(memory: &mut Memory, recovered: Recovered) {
             RowChange::Cache(_) | RowChange::TokenUse(_) | RowChange::SessionUse(_) => {}
         }
     }
+    Ok(())
 }
 
 /// Reads what life safety knew. What cannot be read is told, and keeps nothing from starting.
@@ -239,6 +253,7 @@ pub(super) fn next_revision(db: &Connection, recovered: &Recovered) -> Result<u6
         RowChange::LifeSafety { revision, .. } => Some(*revision),
         RowChange::Device(_)
         | RowChange::Command(_)
+        | RowChange::Credentials(_)
         | RowChange::Cache(_)
         | RowChange::TokenUse(_)
         | RowChange::SessionUse(_)
@@ -278,7 +293,7 @@ pub(super) fn vain_start(db: &Connection) -> Result<Option<UnixMillis>, StoreErr
 }
 
 /// Reads what the mind knew.
-pub(super) fn read_memory(db: &Connection, last_seq: u64) -> Result<Memory, StoreError> {
+pub(super) fn read_memory(db: &Connection, codes: &CodesKey, last_seq: u64) -> Result<Memory, StoreError> {
     let failed = || StoreError::database("read the devices and commands");
     let mut memory = Memory {
         last_seq,
@@ -320,6 +335,7 @@ pub(super) fn read_memory(db: &Connection, last_seq: u64) -> Result<Memory, Stor
         }
     }
     read_life_safety(db, &mut memory.life_safety)?;
+    memory.credentials = credentials::read(db, codes)?;
     Ok(memory)
 }
 

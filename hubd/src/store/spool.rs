@@ -27,9 +27,10 @@ use super::StoredEntry;
 use super::error::StoreError;
 use super::inbox::{RowChange, RowKey};
 use super::journal::month;
-use super::lifesafety;
 use super::rows;
+use super::shape::{hex, unhex};
 use super::vault::{MonthKey, payload_month};
+use super::{credentials, lifesafety};
 
 /// How big the file is, always: some thousand entries, far more than the writer lets wait.
 pub(crate) const SPOOL_BYTES: usize = 256 * 1024;
@@ -104,6 +105,12 @@ enum RowShape {
         row: String,
     },
     ForgetLifeSafety(lifesafety::Key),
+    Credentials {
+        key: credentials::Key,
+        /// Sealed, in hexadecimal.
+        row: String,
+    },
+    ForgetCredentials(credentials::Key),
 }
 
 /// What was shown before the process died and was not committed.
@@ -311,12 +318,18 @@ fn row_shape(key: &RowKey, row: &RowChange) -> Option<RowShape> {
             row: row.clone(),
         }),
         (RowKey::LifeSafety(key), RowChange::Forget) => Some(RowShape::ForgetLifeSafety(key.clone())),
+        (RowKey::Credentials(key), RowChange::Credentials(sealed)) => Some(RowShape::Credentials {
+            key: key.clone(),
+            row: hex(sealed),
+        }),
+        (RowKey::Credentials(key), RowChange::Forget) => Some(RowShape::ForgetCredentials(key.clone())),
         (
             _,
             RowChange::Cache(_)
             | RowChange::TokenUse(_)
             | RowChange::SessionUse(_)
             | RowChange::LifeSafety { .. }
+            | RowChange::Credentials(_)
             | RowChange::Forget,
         ) => None,
     }
@@ -496,6 +509,10 @@ fn row_of(shape: RowShape) -> Option<(RowKey, RowChange)> {
         RowShape::LifeSafety { key, revision, row } => {
             Some((RowKey::LifeSafety(key), RowChange::LifeSafety { revision, row }))
         }
+        RowShape::Credentials { key, row } => {
+            Some((RowKey::Credentials(key), RowChange::Credentials(unhex(&row)?)))
+        }
+        RowShape::ForgetCredentials(key) => Some((RowKey::Credentials(key), RowChange::Forget)),
         RowShape::ForgetLifeSafety(key) => Some((RowKey::LifeSafety(key), RowChange::Forget)),
     }
 }

@@ -23,7 +23,9 @@ use super::journal::{Appender, LOST, Tail, lost, lost_for};
 use super::progress::Progress;
 use super::spool::Recovered;
 use super::vault::Vault;
-use super::{StoredEntry, accounts, backup, lifesafety, recipients, rows, secret_context, tokens};
+use super::{
+    StoredEntry, accounts, backup, credentials, lifesafety, recipients, rows, secret_context, tokens,
+};
 
 /// How many entries are kept in memory while they cannot be written.
 pub(crate) const BACKLOG_MAX: usize = 10_000;
@@ -424,12 +426,15 @@ fn write_row(tx: &Transaction<'_>, key: &RowKey, change: &RowChange) -> Result<b
         (RowKey::SessionUse(id), RowChange::SessionUse(at)) => accounts::seen(tx, id, *at)?,
         (RowKey::Lock(id), RowChange::Forget) => forget_device(tx, "lock", id.as_str())?,
         (RowKey::Alarm(id), RowChange::Forget) => forget_device(tx, "alarm", id.as_str())?,
+        (RowKey::Credentials(key), RowChange::Credentials(sealed)) => credentials::write(tx, key, sealed)?,
+        (RowKey::Credentials(key), RowChange::Forget) => credentials::forget(tx, key)?,
         (
             _,
             RowChange::Cache(_)
             | RowChange::TokenUse(_)
             | RowChange::SessionUse(_)
             | RowChange::LifeSafety { .. }
+            | RowChange::Credentials(_)
             | RowChange::Forget,
         ) => {}
     }

@@ -13,6 +13,7 @@
 
 mod backup;
 mod crash;
+mod credentials;
 mod faults;
 mod pages;
 mod recovery;

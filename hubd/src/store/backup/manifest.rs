@@ -60,6 +60,12 @@ pub struct Counts {
     pub radios: u64,
     /// Machines' tokens.
     pub tokens: u64,
+    /// People.
+    #[serde(default)]
+    pub people: u64,
+    /// PINs, tags, fingers, keys and fobs.
+    #[serde(default)]
+    pub credentials: u64,
     /// Who may sign in.
     #[serde(default)]
     pub accounts: u64,
@@ -193,6 +199,8 @@ impl Counts {
             alarms: count("SELECT count(*) FROM devices WHERE kind = 'alarm'")?,
             radios: count("SELECT count(DISTINCT radio) FROM adapter_secret")?,
             tokens: count("SELECT count(*) FROM tokens")?,
+            people: count("SELECT count(*) FROM credentials WHERE kind = 'person'")?,
+            credentials: count("SELECT count(*) FROM credentials WHERE kind = 'credential'")?,
             accounts: count("SELECT count(*) FROM accounts")?,
         })
     }

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::error::BackupError;
 use super::manifest::{BadManifest, Counts, MANIFEST_BYTES_MAX, Manifest, Part, PartName, VERSION};
 use super::{Progress, Step};
+use crate::store::credentials::CodesKey;
 use crate::store::recovery::RecoveryKey;
 use crate::store::shape::hex;
 use crate::store::vault::{self, Vault};
@@ -283,7 +284,9 @@ fn check(
     // Readable as a hub reads it at its start.
     let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .map_err(|error| wrong(error.to_string()))?;
-    opening::read_memory(&db, end.seq).map_err(told)?;
+    CodesKey::open(&db, &vault)
+        .and_then(|codes| opening::read_memory(&db, &codes, end.seq))
+        .map_err(told)?;
     step(STEPS);
     Ok(identity)
 }
