@@ -214,7 +214,8 @@ type Fault = Box<dyn std::error::Error + Send + Sync>;
 /// Reads the arguments and does what they ask.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let mut out = BufWriter::new(io::stdout().lock());
+    // Not locked: the other threads of a running hub log to standard output too.
+    let mut out = BufWriter::new(io::stdout());
     let done = answer(cli.command, &mut out).and_then(|done| Ok(out.flush().map(|()| done)?));
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -9,6 +9,7 @@ use hubd_core::input::Request;
 use hubd_model::Entropy;
 use hubd_model::SecretString;
 use jiff::tz::TimeZone;
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -199,10 +200,15 @@ async fn no_radio(start: oneshot::Receiver<Result<(), NoRadio>>) -> NoRadio {
 pub(super) fn stop_at_signal(stop: CancellationToken) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // A file that may not grow (a limit on file sizes) fails that write, as a full disk does, and ends no hub.
+    let mut too_large = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?;
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = too_large.recv() => {}
+            }
         }
         stop.cancel();
     });

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -298,6 +299,20 @@ impl Hub {
     /// Its process id while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::id)
+    }
+
+    /// Lets none of its files grow beyond this many bytes, as a full disk would; without a number, lets them grow again.
+    ///
+    /// # Errors
+    /// When it does not run, or may not be limited.
+    pub fn limit_files(&self, bytes: Option<u64>) -> Result<()> {
+        let pid = i32::try_from(self.pid().context("the hub is not running")?)?;
+        let limit = Rlimit {
+            current: bytes,
+            maximum: None,
+        };
+        prlimit(Pid::from_raw(pid), Resource::Fsize, limit)?;
+        Ok(())
     }
 
     /// Resident memory of the daemon in bytes.

@@ -55,6 +55,9 @@ pub fn parse_capabilities(payload: &[u8]) -> Result<Capabilities, TooShort> {
     })
 }
 
+/// The highest node id of classic Z-Wave.
+const CLASSIC_NODE_MAX: u16 = 232;
+
 /// Reads the nodes in the response to [`Command::InitData`](super::Command::InitData).
 ///
 /// # Errors
@@ -63,7 +66,9 @@ pub fn parse_init_data(payload: &[u8]) -> Result<Vec<NodeId>, TooShort> {
     let mut reader = Reader::new(payload);
     reader.take(2, "version and capabilities")?;
     let length = usize::from(reader.u8("node mask length")?);
-    Ok(bits(reader.take(length, "node mask")?, 1).map(NodeId).collect())
+    // A longer mask than 29 bytes names nodes that cannot be.
+    let nodes = bits(reader.take(length, "node mask")?, 1).filter(|node| *node <= CLASSIC_NODE_MAX);
+    Ok(nodes.map(NodeId).collect())
 }
 
 /// Reads the nodes in the response to [`Command::LongRangeNodes`](super::Command::LongRangeNodes).

@@ -134,6 +134,10 @@ mod tests {
         )))
         .unwrap();
         assert_eq!(nodes, [NodeId(1), NodeId(2), NodeId(3), NodeId(4)]);
+        // A mask of 32 bytes: its last 24 bits name no node that can be.
+        let overlong = [&[9, 8, 32][..], &[0xff; 32]].concat();
+        let nodes = parse_init_data(&overlong).unwrap();
+        assert!(nodes.iter().copied().eq((1..=232).map(NodeId)), "{nodes:?}");
         assert_eq!(
             parse_controller_id(&hex("7e57000101"), NodeIdWidth::Bits8),
             Ok((0x7e57_0001, NodeId(1)))
