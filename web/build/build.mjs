@@ -27,11 +27,15 @@ for (const file of files) version.update(file).update(readFileSync(join(out, fil
 const worker = join(out, "sw.js");
 const code = readFileSync(worker, "utf8");
 if (!code.includes(LIST)) throw new Error(`sw.js has no ${LIST}`);
-const list = { version: version.digest("hex").slice(0, 16), files: ["./", ...files.filter((f) => f !== "index.html")] };
+const list = {
+  version: version.digest("hex").slice(0, 16),
+  files: ["./", ...files.filter((f) => f !== "index.html")],
+};
 writeFileSync(worker, code.replace(/["'`]__FILES__["'`]/, JSON.stringify(JSON.stringify(list))));
 
 for (const file of [...files, "sw.js"]) {
   const bytes = readFileSync(join(out, file));
   const packed = gzipSync(bytes, { level: 9 });
-  if (bytes.length >= COMPRESS_BYTES_MIN && packed.length < bytes.length) writeFileSync(join(out, `${file}.gz`), packed);
+  if (bytes.length >= COMPRESS_BYTES_MIN && packed.length < bytes.length)
+    writeFileSync(join(out, `${file}.gz`), packed);
 }

@@ -12,9 +12,8 @@ const BASE = "en";
 
 const places = (text) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
 const forms = (message) => (typeof message === "string" ? [message] : Object.values(message));
-const needs = (message) => [
-  ...new Set([...(typeof message === "string" ? [] : ["count"]), ...forms(message).flatMap(places)]),
-].sort();
+const needs = (message) =>
+  [...new Set([...(typeof message === "string" ? [] : ["count"]), ...forms(message).flatMap(places)])].sort();
 
 /** A text as the body of a template literal. */
 const template = (text) =>

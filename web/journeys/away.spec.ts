@@ -13,7 +13,10 @@ class Wire {
     this.#server = createServer((near) => {
       if (this.#cut) return near.destroy();
       const far = connect(port, "127.0.0.1");
-      for (const [one, other] of [[near, far], [far, near]] as const) {
+      for (const [one, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
         this.#sockets.add(one);
         one.on("error", () => other.destroy()).on("close", () => other.destroy());
         one.pipe(other);
@@ -38,7 +41,10 @@ class Wire {
   }
 }
 
-test("what was known last is shown with its age, and what happened meanwhile once the hub is back", async ({ page, demo }) => {
+test("what was known last is shown with its age, and what happened meanwhile once the hub is back", async ({
+  page,
+  demo,
+}) => {
   const wire = new Wire(Number(new URL(demo.url).port));
   const url = await wire.open();
   await page.addInitScript((token) => localStorage.setItem("hubd.token", token), demo.token);

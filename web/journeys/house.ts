@@ -37,8 +37,10 @@ async function start(speed: number): Promise<{ demo: Demo; child: ChildProcess }
   const headers = { Authorization: `Bearer ${found.token}`, "Content-Type": "application/json" };
   const demo: Demo = {
     ...found,
-    get: async <T>(path: string) => (await (await fetch(`${found.url}/api/v1${path}`, { headers })).json()) as T,
-    post: (path, body) => fetch(`${found.url}/api/v1${path}`, { method: "POST", headers, body: JSON.stringify(body) }),
+    get: async <T>(path: string) =>
+      (await (await fetch(`${found.url}/api/v1${path}`, { headers })).json()) as T,
+    post: (path, body) =>
+      fetch(`${found.url}/api/v1${path}`, { method: "POST", headers, body: JSON.stringify(body) }),
   };
   return { demo, child };
 }
@@ -84,8 +86,17 @@ export function door(page: Page, name: string): Locator {
 
 /// axe-core finds nothing against WCAG 2.2 AA on this page.
 export async function accessible(page: Page): Promise<void> {
-  const axe: Axe = new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]);
+  const axe: Axe = new AxeBuilder({ page }).withTags([
+    "wcag2a",
+    "wcag2aa",
+    "wcag21a",
+    "wcag21aa",
+    "wcag22aa",
+    "best-practice",
+  ]);
   const { violations } = await axe.analyze();
-  const found = violations.map((one) => `${one.id}: ${one.nodes.map((node) => `${node.html} ${node.failureSummary}`).join(" | ")}`);
+  const found = violations.map(
+    (one) => `${one.id}: ${one.nodes.map((node) => `${node.html} ${node.failureSummary}`).join(" | ")}`,
+  );
   expect(found).toEqual([]);
 }

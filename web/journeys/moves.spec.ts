@@ -77,11 +77,18 @@ test("from the lock's word to pixels in under 50 ms", async ({ signedIn: page, d
     await expect(card.locator(`[data-bolt="${op}ed"]`)).toBeVisible();
   }
   const said = (
-    await demo.get<{ at: string; data: { bolt: string } }[]>(`/events?after=${start}&lock=${id}&kind=lock.operated&limit=1000`)
+    await demo.get<{ at: string; data: { bolt: string } }[]>(
+      `/events?after=${start}&lock=${id}&kind=lock.operated&limit=1000`,
+    )
   ).map((entry) => ({ bolt: entry.data.bolt, at: Date.parse(entry.at) }));
-  const seen = await page.evaluate(() => (window as unknown as { seen: { bolt: string; at: number }[] }).seen);
+  const seen = await page.evaluate(
+    () => (window as unknown as { seen: { bolt: string; at: number }[] }).seen,
+  );
   const delays = said
-    .map((word) => (seen.find((pixel) => pixel.bolt === word.bolt && pixel.at >= word.at)?.at ?? Infinity) - word.at)
+    .map(
+      (word) =>
+        (seen.find((pixel) => pixel.bolt === word.bolt && pixel.at >= word.at)?.at ?? Infinity) - word.at,
+    )
     .filter((delay) => delay < 1000)
     .sort((a, b) => a - b);
   expect(delays.length).toBeGreaterThanOrEqual(ROUNDS - 2);

@@ -20,7 +20,9 @@ export class Acts {
     this.fault = null;
     try {
       // The key makes a repeat of this very press harmless.
-      const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0"));
+      const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+        byte.toString(16).padStart(2, "0"),
+      );
       const command = await answer(
         api.POST("/api/v1/locks/{id}/commands", {
           params: { path: { id: lock }, header: { "Idempotency-Key": key.join("") } },
@@ -30,7 +32,9 @@ export class Acts {
       this.sending = false;
       await house.lock(lock);
       const path = { id: command.id };
-      const ended = await answer(api.GET("/api/v1/commands/{id}", { params: { path, query: { wait: WAIT_S } } }));
+      const ended = await answer(
+        api.GET("/api/v1/commands/{id}", { params: { path, query: { wait: WAIT_S } } }),
+      );
       await house.lock(lock);
       if (ended.status !== "done") this.fault = m.act_failed({ reason: ended.reason ?? ended.status });
     } catch (error) {

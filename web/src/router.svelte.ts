@@ -8,7 +8,10 @@ export interface Place {
 
 function read(): Place {
   const [screen = "", id] = location.hash.replace(/^#\/?/, "").split("/");
-  return { screen: screen === "" ? "home" : screen, id: id === undefined || id === "" ? null : decodeURIComponent(id) };
+  return {
+    screen: screen === "" ? "home" : screen,
+    id: id === undefined || id === "" ? null : decodeURIComponent(id),
+  };
 }
 
 class Router {

@@ -6,6 +6,7 @@ import Door from "./screens/Door.svelte";
 import Home from "./screens/Home.svelte";
 import Radios from "./screens/Radios.svelte";
 import System from "./screens/System.svelte";
+import type { Right } from "./session.svelte.ts";
 import type { IconName } from "./ui/icons.ts";
 
 export interface Screen {
@@ -13,6 +14,8 @@ export interface Screen {
   name: () => string;
   component: Component<{ id: string | null }>;
   icon?: IconName;
+  /// What a person must be allowed to see it; nothing for everybody who is in.
+  right?: Right;
   /// Which entry of the navigation is marked.
   tab: string;
 }
@@ -20,8 +23,22 @@ export interface Screen {
 export const SCREENS: Screen[] = [
   { path: "home", name: () => m.nav_home(), component: Home, icon: "home", tab: "home" },
   { path: "door", name: () => m.nav_door(), component: Door, tab: "home" },
-  { path: "activity", name: () => m.nav_activity(), component: Activity, icon: "list", tab: "activity" },
-  { path: "radios", name: () => m.nav_radios(), component: Radios, icon: "radio", tab: "radios" },
+  {
+    path: "activity",
+    name: () => m.nav_activity(),
+    component: Activity,
+    icon: "list",
+    right: "history",
+    tab: "activity",
+  },
+  {
+    path: "radios",
+    name: () => m.nav_radios(),
+    component: Radios,
+    icon: "radio",
+    right: "manage",
+    tab: "radios",
+  },
   { path: "system", name: () => m.nav_system(), component: System, icon: "gear", tab: "system" },
 ];
 

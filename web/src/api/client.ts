@@ -13,6 +13,10 @@ export type Command = Schemas["Command"];
 export type Token = Schemas["Token"];
 export type Via = Schemas["Via"];
 export type Problem = Schemas["Problem"];
+export type SessionInfo = Schemas["Session"];
+export type Account = Schemas["Account"];
+export type OpenSession = Schemas["OpenSession"];
+export type Role = Account["role"];
 
 /// Why a request did not do what was asked.
 export class Failure extends Error {
@@ -32,38 +36,39 @@ export class Failure extends Error {
 /// Where the API is, below wherever this page is.
 export const base = new URL(".", location.href).href;
 
-const TOKEN = "hubd.token";
-let signedOut: () => void = () => {};
-
-/// The token that requests carry.
-export const credentials = {
-  get token(): string | null {
-    return localStorage.getItem(TOKEN);
-  },
-  set token(token: string | null) {
-    if (token === null) localStorage.removeItem(TOKEN);
-    else localStorage.setItem(TOKEN, token);
-  },
-  /// Called when the hub no longer takes it.
-  onSignedOut(listener: () => void): void {
-    signedOut = listener;
-  },
+/// What the session does when the hub asks for it.
+export const guard = {
+  /// The hub no longer knows this session.
+  ended: (): void => {},
+  /// The hub wants to know again that it is the same person; whether they proved it.
+  confirm: (): Promise<boolean> => Promise.resolve(false),
 };
 
-/// A request with whatever proves who we are.
+/// On these paths a refusal is an answer to what was typed, not the end of a session.
+const WAY_IN = /\/api\/v1\/(session|setup|invitation)(\/|$|\?)/;
+
+/// A request; the browser adds what proves who we are.
 export async function send(input: string | URL | Request, init?: RequestInit): Promise<Response> {
   const request = new Request(input, init);
-  const token = credentials.token;
-  if (token !== null) request.headers.set("Authorization", `Bearer ${token}`);
-  let response: Response;
+  const again = request.clone();
+  const response = await attempt(request);
+  if (response.status === 401 && !WAY_IN.test(request.url)) guard.ended();
+  if (response.status !== 403) return response;
+  const { code } = (await response
+    .clone()
+    .json()
+    .catch(() => ({}))) as { code?: string };
+  if (code !== "confirmation_needed" || !(await guard.confirm())) return response;
+  return attempt(again);
+}
+
+async function attempt(request: Request): Promise<Response> {
   try {
-    response = await fetch(request);
+    return await fetch(request);
   } catch (error) {
     if (request.signal.aborted) throw error;
     throw new Failure("unreachable", "", 0);
   }
-  if (response.status === 401) signedOut();
-  return response;
 }
 
 export const api = createClient<paths>({ baseUrl: base, fetch: send });
@@ -77,11 +82,8 @@ export async function answer<T>(
   return data as T;
 }
 
-export function failure(error: unknown, response: Response): Failure {
+function failure(error: unknown, response: Response): Failure {
   const problem = (typeof error === "object" && error !== null ? error : {}) as Partial<Problem>;
-  return new Failure(
-    problem.code ?? "unknown",
-    problem.detail ?? `${response.status} ${response.statusText}`,
-    response.status,
-  );
+  const fallback = `${response.status} ${response.statusText}`;
+  return new Failure(problem.code ?? "unknown", problem.detail ?? fallback, response.status);
 }

@@ -1,12 +1,24 @@
 /// What is known of the house, as the hub reported it. Nothing here is a guess: a request changes nothing until the hub
 /// says so, and when the hub is away everything stays as it was last known, with that said beside it.
-import { type Alarm, type Entry, type Health, type Lock, type Radio, answer, api, base, send } from "../api/client.ts";
+import {
+  type Alarm,
+  type Entry,
+  type Health,
+  type Lock,
+  type Radio,
+  answer,
+  api,
+  base,
+  send,
+} from "../api/client.ts";
 import { type Phase, Stream } from "./stream.ts";
 
 /// So many entries of the stream are kept for the screens that show them.
 const RECENT_MAX = 100;
 /// How often everything is asked anew while all is well: what the journal does not tell, such as other people's wishes.
 const REFRESH_MS = 60_000;
+/// How often those ask who have no stream.
+const POLL_MS = 3_000;
 /// What was known last is kept at most so often, for a start without the hub.
 const KEEP_EVERY_MS = 3_000;
 const KEPT = "hubd.house";
@@ -76,8 +88,21 @@ class House {
     return () => this.#listeners.delete(listener);
   }
 
-  start(refused: () => void): void {
+  /// Begins to follow the house. Who may not read the journal has no stream and asks again and again instead.
+  start(how: { refused: () => void; streams: () => boolean }): void {
     this.#restore();
+    document.addEventListener("visibilitychange", this.#seen);
+    window.addEventListener("online", this.#seen);
+    const tick = () => {
+      this.now = Date.now();
+    };
+    this.#timers = [window.setInterval(tick, 5000)];
+    if (!how.streams()) {
+      void this.#poll();
+      this.#timers.push(window.setInterval(() => void this.#poll(), POLL_MS));
+      return;
+    }
+    this.#timers.push(window.setInterval(() => void this.refresh(), REFRESH_MS));
     this.#stream = new Stream(
       {
         open: (after, signal) =>
@@ -97,20 +122,19 @@ class House {
           this.phase = phase;
           if (phase === "live") void this.refresh();
         },
-        refused,
+        refused: how.refused,
       },
     );
     this.#stream.start();
-    const tick = () => {
-      this.now = Date.now();
-    };
-    this.#timers = [window.setInterval(tick, 5000), window.setInterval(() => void this.refresh(), REFRESH_MS)];
-    document.addEventListener("visibilitychange", this.#seen);
-    window.addEventListener("online", this.#seen);
+  }
+
+  async #poll(): Promise<void> {
+    this.phase = (await this.refresh()) ? "live" : "away";
   }
 
   stop(): void {
     this.#stream?.stop();
+    this.#stream = null;
     this.#timers.forEach((timer) => window.clearInterval(timer));
     document.removeEventListener("visibilitychange", this.#seen);
     window.removeEventListener("online", this.#seen);
@@ -125,8 +149,8 @@ class House {
     this.phase = "connecting";
   }
 
-  /// Asks for everything. A failure changes nothing that is shown: the stream says whether the hub is there.
-  async refresh(): Promise<void> {
+  /// Asks for everything; whether that worked. A failure changes nothing that is shown.
+  async refresh(): Promise<boolean> {
     try {
       const [locks, alarms, radios, health] = await Promise.all([
         answer(api.GET("/api/v1/locks")),
@@ -140,8 +164,9 @@ class House {
       this.health = health;
       this.loaded = true;
       this.#hear();
+      return true;
     } catch {
-      // See above.
+      return false;
     }
   }
 
@@ -186,8 +211,7 @@ class House {
       void this.refresh();
       // A new device gets its name a moment after its place.
       window.setTimeout(() => void this.refresh(), 1500);
-    }
-    else if (entry.lock !== null) void this.lock(entry.lock);
+    } else if (entry.lock !== null) void this.lock(entry.lock);
     else if (entry.alarm !== null) void this.alarm(entry.alarm);
     else if (entry.kind.startsWith("hub.")) void this.refresh();
     for (const listener of this.#listeners) listener(entry);
@@ -198,7 +222,11 @@ class House {
     this.now = this.heard;
     if (!this.loaded || this.heard - this.#kept < KEEP_EVERY_MS) return;
     this.#kept = this.heard;
-    const kept: Kept = { at: this.heard, locks: Object.values(this.locks), alarms: Object.values(this.alarms) };
+    const kept: Kept = {
+      at: this.heard,
+      locks: Object.values(this.locks),
+      alarms: Object.values(this.alarms),
+    };
     localStorage.setItem(KEPT, JSON.stringify(kept));
   }
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { parser } from "./sse.ts";
 
-const STREAM = 'retry: 2000\n\nid: 7\ndata: {"a":1}\n\n:\n\nid: 8\r\ndata: one\r\ndata:two\r\n\r\nnothing\n\n';
+const STREAM =
+  'retry: 2000\n\nid: 7\ndata: {"a":1}\n\n:\n\nid: 8\r\ndata: one\r\ndata:two\r\n\r\nnothing\n\n';
 const SAID = [
   { id: "7", data: '{"a":1}' },
   { id: "8", data: "one\ntwo" },

@@ -18,7 +18,8 @@ class Fake {
       open: (after, signal) => {
         this.opened.push(after);
         if (this.answer === "fail") return Promise.reject(new Error("no network"));
-        if (typeof this.answer === "number") return Promise.resolve(new Response(null, { status: this.answer }));
+        if (typeof this.answer === "number")
+          return Promise.resolve(new Response(null, { status: this.answer }));
         const body = new ReadableStream<Uint8Array>({
           start: (source) => {
             this.sources.push(source);

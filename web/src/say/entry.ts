@@ -20,7 +20,8 @@ export function tell(entry: Entry): Told {
   const data = entry.data as Record<string, unknown>;
   const text = (key: string): string => (typeof data[key] === "string" ? data[key] : "");
   const number = (key: string): number => (typeof data[key] === "number" ? data[key] : 0);
-  const danger = (): string => (["smoke", "co", "heat"].includes(text("hazard")) ? hazard(text("hazard") as Hazard) : "");
+  const danger = (): string =>
+    ["smoke", "co", "heat"].includes(text("hazard")) ? hazard(text("hazard") as Hazard) : "";
   switch (entry.kind) {
     case "lock.operated": {
       const shown = bolt(text("bolt") as Parameters<typeof bolt>[0]) ?? bolt("unknown");

@@ -26,7 +26,8 @@ export let m: Messages;
 
 /// Loads the texts. Nothing may be shown before.
 export async function speak(): Promise<void> {
-  const loaded = language === "de" ? await import("../messages/de.gen.ts") : await import("../messages/en.gen.ts");
+  const loaded =
+    language === "de" ? await import("../messages/de.gen.ts") : await import("../messages/en.gen.ts");
   m = loaded.messages;
   document.documentElement.lang = language;
 }
