@@ -24,6 +24,7 @@ mod shape;
 mod stream;
 mod tokens;
 mod ui;
+mod verification;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,7 @@ use crate::hub::Hub;
 use crate::store::Store;
 use auth::Gate;
 use problem::Problem;
+use verification::Verification;
 
 /// How much of everything the server gives.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +101,7 @@ struct Inner {
     gate: Gate,
     limits: Limits,
     streams: Arc<Semaphore>,
+    verification: Verification,
     stopping: CancellationToken,
 }
 
@@ -114,6 +117,7 @@ impl Api {
             gate: Gate::default(),
             limits,
             streams,
+            verification: Verification::default(),
             stopping,
         }))
     }
@@ -128,6 +132,10 @@ impl Api {
 
     fn stopping(&self) -> &CancellationToken {
         &self.0.stopping
+    }
+
+    fn verification(&self) -> &Verification {
+        &self.0.verification
     }
 
     fn streams(&self) -> &Arc<Semaphore> {
@@ -214,6 +222,10 @@ fn router(api: Api) -> Router {
             get(alarms::one).patch(alarms::rename).delete(alarms::remove),
         )
         .route("/events", get(events::list))
+        .route(
+            "/events/verification",
+            get(verification::one).post(verification::begin),
+        )
         .route("/events/stream", get(stream::stream))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", delete(tokens::remove))

@@ -13,7 +13,7 @@ use utoipa::{Modify, OpenApi};
 use super::auth::{Need, ROLES, needed};
 use super::{
     account, accounts, alarms, commands, events, health, locks, problem, radios, session, sessions, stream,
-    tokens,
+    tokens, verification,
 };
 use crate::token::Scope;
 
@@ -41,7 +41,7 @@ pub const COMMITTED: &str = include_str!("../../../docs/openapi.json");
         locks::list, locks::one, locks::rename, locks::remove, locks::refresh,
         commands::create, commands::one,
         alarms::list, alarms::one, alarms::rename, alarms::remove,
-        events::list, stream::stream,
+        events::list, stream::stream, verification::begin, verification::one,
         tokens::list, tokens::create, tokens::remove,
         session::setup, session::set_up, session::take_invitation, session::one, session::sign_in,
         session::second_factor, session::confirm, session::sign_out,

@@ -109,7 +109,7 @@ pub(super) async fn stream(
     Ok((headers, body).into_response())
 }
 
-async fn newest(api: &Api) -> Result<u64, Problem> {
+pub(super) async fn newest(api: &Api) -> Result<u64, Problem> {
     let filter = Filter {
         limit: 1,
         newest_first: true,

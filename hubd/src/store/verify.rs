@@ -15,12 +15,12 @@ use hubd_model::UnixMillis;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
-use super::StoreOptions;
 use super::database;
 use super::error::StoreError;
 use super::journal::{BLOCK, Head, LOST, Opener, Unreadable, read_month_key};
 use super::spool::{self, MonthKeys, Spool};
 use super::vault::{Missing, Vault};
+use super::{Store, StoreOptions};
 
 /// How many entries travel between the threads at once, and how many such batches may wait.
 const BATCH: usize = 1024;
@@ -78,6 +78,35 @@ struct Batch {
 /// # Errors
 /// When the database cannot be read at all, or `deep` is asked for without the identity.
 pub fn verify(dir: &Path, deep: Option<&StoreOptions>) -> Result<VerifyReport, StoreError> {
+    verify_telling(dir, deep, |_| {})
+}
+
+impl Store {
+    /// Verifies the chain of this journal beside everything else, telling now and then how many good entries there
+    /// were so far. Payloads stay closed.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub async fn verify(
+        &self,
+        tell: impl Fn(u64) + Send + Sync + 'static,
+    ) -> Result<VerifyReport, StoreError> {
+        let dir = self.inner.dir.clone();
+        tokio::task::spawn_blocking(move || verify_telling(&dir, None, tell))
+            .await
+            .map_err(|_| StoreError::Closed)?
+    }
+}
+
+/// The same, telling now and then how many good entries there were so far.
+///
+/// # Errors
+/// As [`verify`].
+fn verify_telling(
+    dir: &Path,
+    deep: Option<&StoreOptions>,
+    tell: impl Fn(u64) + Send + Sync,
+) -> Result<VerifyReport, StoreError> {
     let db = database::open_reader(dir)?;
     let vault = match deep {
         Some(options) => Some(Vault::open(
@@ -95,8 +124,8 @@ pub fn verify(dir: &Path, deep: Option<&StoreOptions>) -> Result<VerifyReport, S
         let hasher = thread::Builder::new()
             .name("verify".to_owned())
             .spawn_scoped(scope, {
-                let (names, vault) = (&names, vault.as_ref());
-                move || Walk::new(names).run(&batches, vault.map(|vault| (vault, dir)))
+                let (names, vault, tell) = (&names, vault.as_ref(), &tell);
+                move || Walk::new(names).run(&batches, vault.map(|vault| (vault, dir)), tell)
             })
             .map_err(StoreError::file("start a thread to verify", &path))?;
         let read = read_journal(&db, dir, &to_hasher);
@@ -300,6 +329,7 @@ impl<'a> Walk<'a> {
         mut self,
         batches: &Receiver<Batch>,
         deep: Option<(&Vault, &Path)>,
+        tell: impl Fn(u64),
     ) -> Result<VerifyReport, StoreError> {
         let mut deep = match deep {
             Some((vault, dir)) => Some((database::open_reader(dir)?, Opener::new(vault))),
@@ -337,6 +367,7 @@ impl<'a> Walk<'a> {
                 self.report.last_seq = self.verifier.seq();
                 self.report.last_hash = self.verifier.hash();
             }
+            tell(self.report.entries);
         }
         Ok(self.report)
     }
