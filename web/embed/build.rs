@@ -114,14 +114,13 @@ fn packages(web: &Path) -> Result<()> {
     if fs::read(&installed).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    // No package's own script runs: none is needed.
-    let npm = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
-    run(
-        web,
-        "npm",
-        &npm,
-        "without a network, build once with one: npm keeps what it fetched",
-    )?;
+    // No package's own script runs: none is needed. Who has the tests' packages keeps them.
+    let mut npm = vec!["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+    if !web.join("node_modules/@playwright").exists() {
+        npm.push("--omit=dev");
+    }
+    let advice = "without a network, build once with one: npm keeps what it fetched";
+    run(web, "npm", &npm, advice)?;
     fs::write(&installed, &wanted)?;
     Ok(())
 }

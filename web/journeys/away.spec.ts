@@ -1,7 +1,7 @@
 /// The hub goes away and comes back: what was known stays, said to be old, and what happened meanwhile is shown at once.
 import { type Server, type Socket, connect, createServer } from "node:net";
 import { type AddressInfo } from "node:net";
-import { door, expect, test } from "./house.ts";
+import { door, expect, signIn, test } from "./house.ts";
 
 /// A wire between browser and hub that can be cut.
 class Wire {
@@ -47,7 +47,7 @@ test("what was known last is shown with its age, and what happened meanwhile onc
 }) => {
   const wire = new Wire(Number(new URL(demo.url).port));
   const url = await wire.open();
-  await page.addInitScript((token) => localStorage.setItem("hubd.token", token), demo.token);
+  await signIn(page, url, demo);
   await page.goto(url);
   const card = door(page, "Back door");
   const id = await card.getAttribute("data-lock");

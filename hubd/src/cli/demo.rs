@@ -301,7 +301,7 @@ fn greet(stage: &Stage, folder: &Path, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)?;
     writeln!(
         out,
-        "  Open    http://{address}/ in a browser and paste the token to sign in"
+        "  Open    http://{address}/ in a browser and begin with the setup code"
     )?;
     writeln!(out, "  API     http://{address}/api/v1")?;
     if let Some(code) = &running.setup_code {

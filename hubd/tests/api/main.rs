@@ -18,3 +18,4 @@ mod limits;
 mod secrets;
 mod stream;
 mod ui;
+mod verification;

@@ -76,6 +76,16 @@ export function tell(entry: Entry): Told {
       return quiet(m.e_token_removed({ name: text("name") }), "key");
     case "session.refused":
       return bad(m.e_refused({ reason: text("reason") }), "key");
+    case "session.opened":
+      return quiet(m.e_session_opened({ name: text("name"), address: text("address") }), "person");
+    case "session.ended":
+      return quiet(m.e_session_ended({ name: text("name") }), "out");
+    case "account.created":
+      return quiet(m.e_account_created({ name: text("name"), role: text("role") }), "person");
+    case "account.changed":
+      return quiet(m.e_account_changed({ name: text("name"), what: text("what") }), "person");
+    case "account.removed":
+      return quiet(m.e_account_removed({ name: text("name") }), "out");
     case "hub.started":
       return quiet(m.e_started({ version: text("version") }), "home");
     case "hub.stopped":
@@ -120,6 +130,7 @@ export const KINDS: Record<string, () => string> = {
   "alarm.raised": () => m.k_raised(),
   "alarm.tested": () => m.k_tested(),
   "device.included": () => m.k_included(),
+  "session.opened": () => m.k_sessions(),
   "session.refused": () => m.k_refused(),
   "hub.degraded": () => m.k_degraded(),
 };
