@@ -274,39 +274,40 @@ fn recovery(config: &Config, identity: &str) -> Finding {
 /// Whoever may read the data folder may know the setup code: it is theirs to make the first owner.
 fn owner(config: &Config) -> Finding {
     let what = "owner";
+    if !config.data_dir.join("hubd.db").exists() {
+        return Finding::good(
+            what,
+            "the first start shows a one-time setup code for the first owner",
+        );
+    }
+    let accounts = match list_accounts_beside(&config.data_dir) {
+        Ok(accounts) => accounts,
+        Err(error) => {
+            let detail = format!("the accounts cannot be read ({error})");
+            return Finding::attention(what, detail, "start the hub of this version once");
+        }
+    };
+    let owners = accounts.iter().filter(|account| account.role == Role::Owner);
+    let names: Vec<&str> = owners.map(|account| account.name.as_str()).collect();
+    if !names.is_empty() {
+        return Finding::good(what, names.join(", "));
+    }
     match setup::waiting(&config.data_dir) {
         Ok(Some(code)) => Finding::attention(
             what,
             format!("there is none yet; the one-time setup code is {}", code.expose()),
             format!("open the hub's page at {} and use it", config.http.listen),
         ),
-        Ok(None) if !config.data_dir.join("hubd.db").exists() => Finding::good(
+        Ok(None) => Finding::attention(
             what,
-            "the first start shows a one-time setup code for the first owner",
+            "there is none yet",
+            "start the hub: it shows a one-time setup code",
         ),
-        Ok(None) => match list_accounts_beside(&config.data_dir) {
-            Ok(accounts) => {
-                let owners = accounts.iter().filter(|account| account.role == Role::Owner);
-                let names: Vec<&str> = owners.map(|account| account.name.as_str()).collect();
-                if names.is_empty() {
-                    Finding::attention(
-                        what,
-                        "there is none yet",
-                        "start the hub: it shows a one-time setup code",
-                    )
-                } else {
-                    Finding::good(what, names.join(", "))
-                }
-            }
-            Err(error) => {
-                let detail = format!("the accounts cannot be read ({error})");
-                Finding::attention(what, detail, "start the hub of this version once")
-            }
-        },
-        Err(error) => {
-            let detail = format!("the setup code cannot be read ({error})");
-            Finding::attention(what, detail, "run this as the user that runs the hub")
-        }
+        Err(error) => Finding::attention(
+            what,
+            format!("there is none yet, and the setup code cannot be read ({error})"),
+            "run this as the user that runs the hub",
+        ),
     }
 }
 

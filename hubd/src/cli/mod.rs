@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and what each answer's exit code means (0 done, 1 it failed, 2 wrong usage).
 
+mod account;
 mod backup;
 mod check;
 mod demo;
@@ -65,6 +66,9 @@ enum Command {
     /// Recovery keys: the way back when this machine is gone; works while the hub runs, and without it
     #[command(subcommand)]
     Keys(recovery::Keys),
+    /// Make, reset, list and remove people's accounts; works while the hub runs, and without it
+    #[command(subcommand)]
+    Account(Account),
     /// What belongs to a radio
     #[command(subcommand)]
     Radio(Radio),
@@ -143,6 +147,54 @@ enum Token {
         place: Place,
         #[command(flatten)]
         answer: AnswerForm,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Account {
+    /// Make an account, with the password on standard input
+    #[command(
+        after_help = "Example:\n  read -rs P && printf %s \"$P\" | sudo -u hubd hubd account add Ann --role owner"
+    )]
+    Add {
+        /// Its name
+        name: String,
+        /// What it may do: owner, resident, guest or responder
+        #[arg(long, value_parser = account::parse_role)]
+        role: hubd_model::Role,
+        /// A third owner, or a further one, is meant
+        #[arg(long)]
+        further_owner: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Set a new password, on standard input, and sign the account out everywhere
+    #[command(after_help = "Example, for an owner who lost the phone too:\n  \
+        read -rs P && printf %s \"$P\" | sudo -u hubd hubd account reset Ann --second-factor")]
+    Reset {
+        /// Its name
+        name: String,
+        /// Forget the second factor and the recovery codes, too
+        #[arg(long)]
+        second_factor: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List the accounts
+    #[command(after_help = "Example:\n  sudo -u hubd hubd account list --json")]
+    List {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        answer: AnswerForm,
+    },
+    /// Remove an account; never the last owner
+    #[command(after_help = "Example:\n  sudo -u hubd hubd account remove Ben")]
+    Remove {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        place: Place,
     },
 }
 
@@ -282,6 +334,31 @@ fn answer(command: Command, out: &mut dyn Write) -> Result<bool, Fault> {
         }
         Command::Backup(command) => backup::answer(&command, out),
         Command::Keys(command) => recovery::answer(&command, out).map(|()| true),
+        Command::Account(Account::Add {
+            name,
+            role,
+            further_owner,
+            place,
+        }) => account::add(
+            &place.load()?,
+            &name,
+            role,
+            further_owner,
+            io::stdin().lock(),
+            out,
+        )
+        .map(|()| true),
+        Command::Account(Account::Reset {
+            name,
+            second_factor,
+            place,
+        }) => account::reset(&place.load()?, &name, second_factor, io::stdin().lock(), out).map(|()| true),
+        Command::Account(Account::List { place, answer }) => {
+            account::list(&place.load()?, answer, out).map(|()| true)
+        }
+        Command::Account(Account::Remove { name, place }) => {
+            account::remove(&place.load()?, &name, out).map(|()| true)
+        }
         Command::Radio(Radio::ImportKeys { name, replace, place }) => {
             keys::import(&place.load()?, &name, replace, io::stdin().lock(), out).map(|()| true)
         }

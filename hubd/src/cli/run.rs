@@ -7,7 +7,7 @@ use std::time::Duration;
 use hubd_core::event::Event;
 use hubd_core::input::Request;
 use hubd_model::Entropy;
-use hubd_model::SecretString;
+use hubd_model::{SecretString, UnixMillis};
 use jiff::tz::TimeZone;
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,7 +22,7 @@ use crate::config::{Config, RadioConfig};
 use crate::hub::Hub;
 use crate::run::Parts;
 use crate::run::start::NoRadio;
-use crate::store::{Store, StoreError};
+use crate::store::{AccountChange, Store, StoreError};
 use crate::supervise::supervise;
 use crate::{logging, radios, run as event_loop, token_watch};
 
@@ -123,6 +123,13 @@ pub(super) async fn house(
     let entropy = Entropy::new(random);
     if let Some(made_at) = opened.restored {
         tracing::warn!(%made_at, "this hub was restored from a backup; what came after that time is not in it");
+        // Sessions that were ended since then must not come back with it.
+        let end = UnixMillis(i64::MAX);
+        let all = AccountChange::ForgetSessions {
+            seen: end,
+            began: end,
+        };
+        store.change_account(all).await?;
         let hub = hub.clone();
         tokio::spawn(async move {
             let event = Event::BackupRestored { made_at };

@@ -1,7 +1,8 @@
 //! The program from outside: its exit codes and its sentences.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use hubd::token::Scope;
 
@@ -15,6 +16,22 @@ fn hubd(arguments: &[&str]) -> Output {
         .env_remove("JOURNAL_STREAM")
         .env_remove("CREDENTIALS_DIRECTORY");
     command.output().unwrap()
+}
+
+/// With something on standard input.
+fn hubd_told(arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hubd"));
+    command
+        .args(arguments)
+        .env_remove("JOURNAL_STREAM")
+        .env_remove("CREDENTIALS_DIRECTORY")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A program that refuses at once does not read; its words tell.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -154,6 +171,51 @@ async fn tokens_made_and_removed_beside_a_running_hub_count_at_once() {
     let doctor = hubd(&["doctor", "--json", "--config", &path]);
     let doctor: serde_json::Value = serde_json::from_slice(&doctor.stdout).unwrap();
     assert!(doctor["findings"].as_array().unwrap().len() > 4, "{doctor}");
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn accounts_are_made_reset_and_removed_beside_a_running_hub() {
+    let house = House::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = config(folder.path(), house.dir(), "127.0.0.1:0");
+    let doctor = text(&hubd(&["doctor", "--config", &path]).stdout);
+    assert!(doctor.contains("one-time setup code is"), "{doctor}");
+    let add = ["account", "add", "Ann", "--role", "owner", "--config", &path];
+    refuses(&hubd_told(&add, "short\n"), &["10 to 128"]);
+    refuses(&hubd_told(&add, ""), &["standard input"]);
+    let made = hubd_told(&add, "words that belong together\n");
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+    refuses(&hubd_told(&add, "words that belong together\n"), &["already"]);
+    let list = text(&hubd(&["account", "list", "--config", &path]).stdout);
+    assert!(
+        list.contains("owner") && list.contains("no second factor"),
+        "{list}"
+    );
+    let sign_in = |password: &str| serde_json::json!({"name": "Ann", "password": password}).to_string();
+    let mut client = Client::connect(house.address).await;
+    let reply = client
+        .post("/api/v1/session", &sign_in("words that belong together"))
+        .await;
+    assert_eq!(reply.json()["state"], "enrolment", "{reply:?}");
+    let reset = ["account", "reset", "ann", "--second-factor", "--config", &path];
+    let done = hubd_told(&reset, "some other row of words");
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    assert_eq!(client.get("/api/v1/account").await.problem(401), "session_ended");
+    let reply = client
+        .post("/api/v1/session", &sign_in("some other row of words"))
+        .await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    refuses(
+        &hubd(&["account", "remove", "Ann", "--config", &path]),
+        &["last owner"],
+    );
+    refuses(
+        &hubd(&["account", "remove", "Ben", "--config", &path]),
+        &["no account", "Ann"],
+    );
+    let doctor = text(&hubd(&["doctor", "--config", &path]).stdout);
+    assert!(!doctor.contains("setup code is"), "an owner is there: {doctor}");
     house.stop().await;
 }
 
