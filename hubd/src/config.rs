@@ -12,6 +12,7 @@ use config::{Config as Sources, ConfigError as SourceError, File, FileFormat, Ma
 use hubd_model::RadioName;
 use thiserror::Error;
 
+use crate::tls::is_dns;
 use read::Section;
 
 /// Where the configuration is when nobody says otherwise.
@@ -42,6 +43,36 @@ pub struct HttpConfig {
     pub listen: SocketAddr,
     /// Whether a reverse proxy on the way speaks TLS and tells the client's address in `X-Forwarded-For`.
     pub behind_proxy: bool,
+    /// What is shown to browsers.
+    pub tls: Tls,
+    /// Whether browsers are told to come over TLS only from now on.
+    pub hsts: bool,
+}
+
+impl HttpConfig {
+    /// Whether clients come over TLS, to the hub or to the proxy before it.
+    pub fn is_secure(&self) -> bool {
+        self.behind_proxy || self.tls != Tls::Off
+    }
+}
+
+/// TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// None.
+    Off,
+    /// Certificates by the hub's own authority, which is made at the first start.
+    Own {
+        /// Names and addresses by which the hub is reached, besides those that it finds itself.
+        names: Vec<String>,
+    },
+    /// The owner's certificate.
+    Files {
+        /// The chain in PEM.
+        cert: PathBuf,
+        /// Its key in PEM.
+        key: PathBuf,
+    },
 }
 
 /// One radio.
@@ -249,41 +280,55 @@ fn without_caret(line: &str) -> &str {
 
 fn http(mut section: Section) -> Result<HttpConfig, ConfigError> {
     const LISTEN: &str = "an address with a port is allowed, such as 127.0.0.1:8480 or [::1]:8480";
-    const TLS: &str = "\"off\" is allowed, on a loopback address or with behind_proxy = true";
-    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 8480)).to_string();
+    const TLS: &str = "\"self-signed\", { cert = \"FILE\", key = \"FILE\" }, and on a loopback address or with \
+                       behind_proxy = true also \"off\" are allowed";
+    const NAMES: &str =
+        "a list of names and addresses by which the hub is reached is allowed, with tls = \"self-signed\"";
+    let default = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8480)).to_string();
     let text = section.text("listen", &default, LISTEN)?;
     let listen: SocketAddr = text
         .parse()
         .map_err(|_| section.bad("listen", &format!("is {text:?}"), LISTEN))?;
     let behind_proxy = section.flag("behind_proxy", false)?;
-    if section.is_table("tls") {
-        return Err(section.bad(
-            "tls",
-            "asks for a certificate, which this version cannot serve yet",
-            TLS,
-        ));
+    let names = section.texts("names", NAMES)?;
+    let strange = names
+        .iter()
+        .find(|name| name.parse::<std::net::IpAddr>().is_err() && !is_dns(name));
+    if let Some(name) = strange {
+        return Err(section.bad("names", &format!("holds {name:?}"), NAMES));
     }
-    let tls = section.text("tls", "off", TLS)?;
-    match tls.as_str() {
-        "off" => {}
-        "self-signed" => {
-            return Err(section.bad(
-                "tls",
-                "is \"self-signed\", which this version cannot serve yet",
-                TLS,
-            ));
+    let tls = if section.is_table("tls") {
+        let mut files = section.section("tls")?;
+        let cert = PathBuf::from(files.required_text("cert", "a file with the chain in PEM is allowed")?);
+        let key = PathBuf::from(files.required_text("key", "a file with its key in PEM is allowed")?);
+        files.finish()?;
+        Tls::Files { cert, key }
+    } else {
+        let default = if behind_proxy { "off" } else { "self-signed" };
+        match section.text("tls", default, TLS)?.as_str() {
+            "off" => Tls::Off,
+            "self-signed" => Tls::Own { names: names.clone() },
+            other => return Err(section.bad("tls", &format!("is {other:?}"), TLS)),
         }
-        other => return Err(section.bad("tls", &format!("is {other:?}"), TLS)),
+    };
+    if !names.is_empty() && !matches!(tls, Tls::Own { .. }) {
+        return Err(section.bad("names", "is there without the hub's own certificate", NAMES));
     }
-    if !listen.ip().is_loopback() && !behind_proxy {
+    let hsts = section.flag("hsts", true)?;
+    if tls == Tls::Off && !listen.ip().is_loopback() && !behind_proxy {
         return Err(section.bad(
             "listen",
             &format!("is {listen}, where anybody on the network could read tokens, as tls is \"off\""),
-            "use a loopback address, or put a TLS proxy in front and set behind_proxy = true",
+            "set tls = \"self-signed\", use a loopback address, or put a TLS proxy in front and set behind_proxy = true",
         ));
     }
     section.finish()?;
-    Ok(HttpConfig { listen, behind_proxy })
+    Ok(HttpConfig {
+        listen,
+        behind_proxy,
+        tls,
+        hsts,
+    })
 }
 
 fn radios(root: &mut Section) -> Result<Vec<RadioConfig>, ConfigError> {

@@ -11,5 +11,6 @@ pub mod radios;
 pub mod run;
 pub mod store;
 pub mod supervise;
+pub mod tls;
 pub mod token;
 mod token_watch;

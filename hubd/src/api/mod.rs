@@ -12,6 +12,7 @@ mod connection;
 mod cookie;
 mod events;
 mod extract;
+mod headers;
 mod health;
 mod locks;
 pub mod openapi;
@@ -23,10 +24,11 @@ mod sessions;
 mod shape;
 mod stream;
 mod tokens;
+mod trust;
 mod ui;
 mod verification;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -54,6 +56,8 @@ pub struct Limits {
     pub behind_proxy: bool,
     /// Whether clients come over TLS, to the hub or to the proxy before it.
     pub secure: bool,
+    /// Whether browsers are told to come over TLS only from now on.
+    pub hsts: bool,
     /// Connections at once; half of them are kept for clients that have shown a token.
     pub connections_max: usize,
     /// Event streams at once.
@@ -75,6 +79,7 @@ impl Default for Limits {
         Self {
             behind_proxy: false,
             secure: false,
+            hsts: false,
             connections_max: 256,
             streams_max: 64,
             header_time: Duration::from_secs(30),
@@ -103,6 +108,8 @@ struct Inner {
     streams: Arc<Semaphore>,
     verification: Verification,
     stopping: CancellationToken,
+    /// The certificate of the hub's own authority, for phones to trust.
+    authority: OnceLock<Box<[u8]>>,
 }
 
 impl Api {
@@ -119,7 +126,21 @@ impl Api {
             streams,
             verification: Verification::default(),
             stopping,
+            authority: OnceLock::new(),
         }))
+    }
+
+    /// The same API, which also hands out the certificate of the hub's own authority, in DER.
+    #[must_use]
+    pub fn with_authority(self, certificate: Option<&[u8]>) -> Self {
+        if let Some(certificate) = certificate {
+            self.0.authority.get_or_init(|| certificate.into());
+        }
+        self
+    }
+
+    fn authority(&self) -> Option<&[u8]> {
+        self.0.authority.get().map(AsRef::as_ref)
     }
 
     fn gate(&self) -> &Gate {
@@ -258,6 +279,8 @@ fn router(api: Api) -> Router {
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(axum::middleware::from_fn_with_state(api.clone(), auth::gate))
         .merge(ui::router())
+        .merge(trust::router())
+        .layer(axum::middleware::from_fn_with_state(api.clone(), headers::add))
         .with_state(api)
 }
 

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Fault;
 use super::run::{Running, house, runtime, stop_at_signal};
-use crate::config::{Config, HttpConfig, LogConfig, LogFormat, RadioConfig, RadioKind, VaultConfig};
+use crate::config::{Config, HttpConfig, LogConfig, LogFormat, RadioConfig, RadioKind, Tls, VaultConfig};
 use crate::radios::KEYS_SECRET;
 use crate::store::{NewToken as NewRow, Store, StoreOptions};
 use crate::token::{NewToken, Scope};
@@ -139,6 +139,8 @@ fn configuration(options: &Options, folder: &Path, dongle: SocketAddr) -> Result
         http: HttpConfig {
             listen,
             behind_proxy: false,
+            tls: Tls::Off,
+            hsts: false,
         },
         radios: vec![RadioConfig {
             name: RadioName::parse(RADIO)?,

@@ -24,7 +24,7 @@ use crate::run::Parts;
 use crate::run::start::NoRadio;
 use crate::store::{AccountChange, Store, StoreError};
 use crate::supervise::supervise;
-use crate::{logging, radios, run as event_loop, token_watch};
+use crate::{logging, radios, run as event_loop, tls, token_watch};
 
 /// Runs until a signal ends it, or no radio can be used at the start.
 pub(super) fn run(place: &Place) -> Result<(), Fault> {
@@ -91,7 +91,8 @@ pub(super) async fn house(
     let (hub, from_handles) = Hub::new();
     let limits = Limits {
         behind_proxy: config.http.behind_proxy,
-        secure: config.http.behind_proxy,
+        secure: config.http.is_secure(),
+        hsts: config.http.is_secure() && config.http.hsts,
         ..Limits::default()
     };
     let serving = CancellationToken::new();
@@ -104,7 +105,15 @@ pub(super) async fn house(
     );
     // Before the API can change any.
     let tokens = tokio::spawn(token_watch::watch(store.clone(), hub.clone(), serving.clone()));
-    let server = tokio::spawn(api::server::serve(listener, api));
+    let server = match tls::open(&config.http.tls, &store, clock::unix_millis()).await? {
+        None => tokio::spawn(api::server::serve(listener, api)),
+        Some(keeper) => {
+            let api = api.with_authority(keeper.certificates().authority());
+            let acceptor = keeper.certificates().acceptor()?;
+            tokio::spawn(keeper.keep(tls::LOOK_EVERY, clock::unix_millis, serving.clone()));
+            tokio::spawn(api::server::serve_tls(listener, api, acceptor))
+        }
+    };
     let chores = tokio::spawn(chores(
         store.clone(),
         hub.clone(),

@@ -27,11 +27,30 @@ fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
 }
 
 #[test]
-fn an_empty_file_is_a_hub_on_loopback_without_radios() {
+fn an_empty_file_is_a_hub_with_its_own_certificate_and_without_radios() {
     let config = load("", &[]).unwrap();
-    assert_eq!(config.http.listen.to_string(), "127.0.0.1:8480");
+    assert_eq!(config.http.listen.to_string(), "0.0.0.0:8480");
+    assert_eq!(config.http.tls, Tls::Own { names: Vec::new() });
+    assert!(config.http.hsts && config.http.is_secure());
     assert_eq!(config.data_dir, Path::new("/var/lib/hubd"));
     assert!(config.radios.is_empty());
+}
+
+#[test]
+fn tls_is_off_only_where_nobody_listens_in() {
+    let tls = |text: &str| load(&format!("[http]\n{text}"), &[]).map(|config| config.http.tls);
+    let files = Tls::Files {
+        cert: "/a".into(),
+        key: "/b".into(),
+    };
+    assert_eq!(tls("tls = { cert = \"/a\", key = \"/b\" }"), Ok(files));
+    assert_eq!(tls("listen = \"127.0.0.1:1\"\ntls = \"off\""), Ok(Tls::Off));
+    assert_eq!(tls("behind_proxy = true"), Ok(Tls::Off));
+    let names = vec!["hub.example.org".to_owned(), "192.0.2.1".to_owned()];
+    assert_eq!(
+        tls("names = [\"hub.example.org\", \"192.0.2.1\"]"),
+        Ok(Tls::Own { names })
+    );
 }
 
 #[test]
@@ -91,19 +110,20 @@ fn every_mistake_names_place_key_fault_and_what_is_allowed() {
         ("[[radios]]\nname = \"x\"", &[], &["`radios`", "`radio`"]),
         ("[quantum]\nx = 1", &[], &["unknown key `quantum`"]),
         (
-            "[http]\nlisten = \"0.0.0.0:8480\"",
+            "[http]\nlisten = \"0.0.0.0:8480\"\ntls = \"off\"",
             &[],
             &["`http.listen`", "loopback", "behind_proxy"],
         ),
+        ("[http]\nnames = [\"hub_1\"]", &[], &["`http.names`", "hub_1"]),
         (
-            "[http]\ntls = \"self-signed\"",
+            "[http]\nnames = [\"hub\"]\nbehind_proxy = true",
             &[],
-            &["`http.tls`", "cannot serve yet", "\"off\" is allowed"],
+            &["`http.names`", "without the hub's own certificate"],
         ),
         (
             "[http.tls]\ncert = \"a\"",
             &[],
-            &["`http.tls`", "cannot serve yet"],
+            &["`http.tls.key` is missing", "PEM"],
         ),
         ("[http]\ntls = \"on\"", &[], &["`http.tls`", "\"on\""]),
         (

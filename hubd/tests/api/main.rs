@@ -17,5 +17,6 @@ mod house;
 mod limits;
 mod secrets;
 mod stream;
+mod tls;
 mod ui;
 mod verification;
