@@ -1,6 +1,7 @@
 //! From a radio's configuration to its running adapter: the one place that knows every kind of radio.
 
-use hubd_model::SecretBytes;
+use hubd_core::output::DeviceRecord;
+use hubd_model::{DeviceAddress, SecretBytes, Security};
 use hubd_zwave::io::{Clocks, Kept, PortConfig};
 use hubd_zwave::security::NetworkKeys;
 use rand_chacha::ChaCha20Rng;
@@ -19,7 +20,20 @@ pub const KEYS_SECRET: &str = "network_keys";
 ///
 /// # Errors
 /// When the store cannot give or keep the keys.
-pub async fn plan(radio: &RadioConfig, store: &Store) -> Result<RadioPlan, StoreError> {
+pub async fn plan(
+    radio: &RadioConfig,
+    store: &Store,
+    devices: &[DeviceRecord],
+) -> Result<RadioPlan, StoreError> {
+    let locks: Vec<(DeviceAddress, Security)> = devices
+        .iter()
+        .filter_map(|device| match device {
+            DeviceRecord::Lock(lock) if lock.radio == radio.name => {
+                Some((lock.address.clone(), lock.description.security))
+            }
+            DeviceRecord::Lock(_) | DeviceRecord::Alarm(_) => None,
+        })
+        .collect();
     let cache = store.cache(&radio.name).await?;
     let keys = match store.secret(&radio.name, KEYS_SECRET).await? {
         Some(keys) => keys,
@@ -34,7 +48,7 @@ pub async fn plan(radio: &RadioConfig, store: &Store) -> Result<RadioPlan, Store
         name: radio.name.clone(),
         kind: "Z-Wave",
         cache,
-        start: Box::new(move |life| Box::pin(zwave(port.clone(), keys.clone(), life))),
+        start: Box::new(move |life| Box::pin(zwave(port.clone(), keys.clone(), locks.clone(), life))),
     })
 }
 
@@ -46,11 +60,17 @@ async fn new_keys(radio: &RadioConfig, store: &Store) -> Result<SecretBytes, Sto
 }
 
 /// One run of the Z-Wave adapter.
-async fn zwave(port: PortConfig, keys: SecretBytes, life: Life) -> Result<(), String> {
+async fn zwave(
+    port: PortConfig,
+    keys: SecretBytes,
+    locks: Vec<(DeviceAddress, Security)>,
+    life: Life,
+) -> Result<(), String> {
     let rng = seeded_rng().map_err(|error| error.to_string())?;
     let kept = Kept {
         keys,
         cache: life.cache,
+        locks,
     };
     let clock = Clock::system();
     let clocks = Clocks {

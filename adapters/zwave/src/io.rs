@@ -4,7 +4,9 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use hubd_model::{Millis, MonoTime, Now, Order, RadioName, Report, SecretBytes, UnixMillis};
+use hubd_model::{
+    DeviceAddress, Millis, MonoTime, Now, Order, RadioName, Report, SecretBytes, Security, UnixMillis,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -31,6 +33,8 @@ pub struct Kept {
     pub keys: SecretBytes,
     /// The node cache; losing it costs an interview, never a code on a lock.
     pub cache: Option<Vec<u8>>,
+    /// The locks that the hub knows, and how each is secured: they can be moved although the cache is lost.
+    pub locks: Vec<(DeviceAddress, Security)>,
 }
 
 /// What tells the time.
@@ -115,7 +119,8 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), KeysError> {
     let keys = NetworkKeys::from_bytes(&kept.keys)?;
-    let host = Host::new(keys, kept.cache.as_deref(), rng);
+    let mut host = Host::new(keys, kept.cache.as_deref(), rng);
+    host.remember_locks(kept.locks);
     let mut pump = Pump {
         config,
         host,

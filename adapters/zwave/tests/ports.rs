@@ -150,6 +150,7 @@ async fn the_adapter_opens_the_path_again_when_the_dongle_is_back() {
         Kept {
             keys: NetworkKeys::generate(&mut ChaCha20Rng::from_seed([1; 32])).to_bytes(),
             cache: None,
+            locks: Vec::new(),
         },
         io::Clocks {
             now: move || Now {

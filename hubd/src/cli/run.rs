@@ -78,7 +78,10 @@ pub(super) async fn house(
     let stop_radios = CancellationToken::new();
     let mut links = Vec::new();
     for radio in &config.radios {
-        links.push(supervise(radios::plan(radio, &store).await?, stop_radios.clone()));
+        links.push(supervise(
+            radios::plan(radio, &store, &opened.memory.devices).await?,
+            stop_radios.clone(),
+        ));
     }
     let setup_code = accounts::setup::prepare(&store)?;
     if let Some(code) = &setup_code {

@@ -9,7 +9,8 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use hubd_peers::home::radio_state;
 use hubd_peers::mock::UNLOCKED;
 use hubd_peers::{Deadline, Home, Hub, HubOptions, Mock, MockOptions};
 use serde_json::json;
@@ -144,6 +145,34 @@ fn no_code_on_a_lock_is_ever_deleted_or_changed() -> Result<()> {
     home.wait_ready("", Deadline::seconds(120))?;
     home.mock.call("silence", json!({"ms": 3000}))?;
     check_codes(&mut home.mock, "with a new hub")
+}
+
+#[test]
+fn a_known_lock_moves_at_once_although_the_cache_is_lost() -> Result<()> {
+    // One with S2 and one with S0.
+    let mut home = Home::start("2,4")?;
+    home.mock.call("silence", json!({"ms": 3000}))?;
+    for node in [2, 4] {
+        home.mock.call("bolt", json!({"node": node, "mode": 255}))?;
+    }
+    home.hub.stop()?;
+    let wiped = home.hub.database()?.execute("DELETE FROM adapter_cache", [])?;
+    assert_eq!(wiped, 1, "there was a cache to lose");
+    home.hub.start()?;
+    home.hub
+        .wait("the radio to be ready", Deadline::seconds(30), |client| {
+            (radio_state(client) == "ready").then_some(())
+        })?;
+    // Not one question of the interview was answered yet.
+    for lock in home.locks()? {
+        let id = lock["id"].as_str().context("a lock has an id")?;
+        let command = home.actuate(id, "unlock", &format!("at-once-{id}"))?;
+        assert_eq!(command["status"], "done", "{command}");
+    }
+    for node in [2, 4] {
+        assert_eq!(home.mock.bolt(node)?, 0, "node {node}");
+    }
+    home.wait_ready("2,4", Deadline::seconds(120))
 }
 
 #[test]

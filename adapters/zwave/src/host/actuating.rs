@@ -147,6 +147,8 @@ impl Host {
             Some(Security::None) => {
                 Some("the lock was included without security; exclude it and include it again with S2 or S0")
             }
+            // What it can do under its key is not learned yet, but it was a lock with a bolt before.
+            Some(_) if node.secure_classes.is_none() && self.remembered_security(id).is_some() => None,
             Some(_) if !node.supports(class::DOOR_LOCK) => {
                 Some("the device has no bolt that can be moved by radio")
             }

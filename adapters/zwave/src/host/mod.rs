@@ -30,13 +30,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hubd_model::{
     CodeRefusal, CodeReport, CodeTaskEnd, CommandId, DeviceAddress, DeviceDescription, HoldState, LinkState,
-    Millis, MonoTime, Now, Order, Report, WallTime,
+    Millis, MonoTime, Now, Order, Report, Security, WallTime,
 };
 
 use crate::dongle::{self, Dongle};
 use crate::interview::Question;
 use crate::node::Node;
-use crate::security::NetworkKeys;
+use crate::security::{NetworkKeys, SecurityClass};
 use crate::transport_service::Reassembler;
 use crate::wire::serial::{Capabilities, Command, NodeId};
 
@@ -133,6 +133,8 @@ pub struct Host {
     interviews: BTreeSet<NodeId>,
     /// The battery node whose interview goes on; its receiver stays on while it is spoken to, so others wait.
     focus: Option<NodeId>,
+    /// Locks that somebody else remembers, for the case that the cache does not.
+    remembered: Vec<(DeviceAddress, Security)>,
     provisioned: Vec<Provisioned>,
     traffic: Traffic,
     cipher: Cipher,
@@ -173,6 +175,7 @@ impl Host {
             presence: BTreeMap::new(),
             interviews: BTreeSet::new(),
             focus: None,
+            remembered: Vec::new(),
             provisioned: kept.provisioned,
             traffic: Traffic::default(),
             cipher: Cipher::new(keys, rng),
@@ -192,6 +195,25 @@ impl Host {
     /// How far local time is ahead of UTC, for nodes that ask for the time.
     pub const fn set_utc_offset(&mut self, minutes: i32) {
         self.utc_offset_minutes = minutes;
+    }
+
+    /// Tells it of locks that were included before, and how they are secured. One that the cache does not know can be
+    /// moved under that security at once, while its interview runs anew.
+    pub fn remember_locks(&mut self, locks: Vec<(DeviceAddress, Security)>) {
+        self.remembered = locks;
+    }
+
+    /// How a lock that somebody else remembers is secured.
+    fn remembered_security(&self, node: NodeId) -> Option<SecurityClass> {
+        let address = self.address(node)?;
+        let (_, security) = self.remembered.iter().find(|(lock, _)| *lock == address)?;
+        match security {
+            Security::None => None,
+            Security::S0 => Some(SecurityClass::S0),
+            Security::S2Unauthenticated => Some(SecurityClass::S2Unauthenticated),
+            Security::S2Authenticated => Some(SecurityClass::S2Authenticated),
+            Security::S2AccessControl => Some(SecurityClass::S2AccessControl),
+        }
     }
 
     /// One thing that happened. Drain `poll` completely afterwards.

@@ -13,6 +13,7 @@ use hubd_model::{LinkState, Millis, MonoTime, RadioState, RemovalCause, Report};
 use super::{Host, Identity, Output};
 use crate::dongle::{Dongle, End};
 use crate::node::Node;
+use crate::security::ClassSet;
 use crate::wire::serial::{
     self, Command, NodeId, NodeIdWidth, function, parse_capabilities, parse_controller_id, parse_init_data,
     parse_long_range_nodes,
@@ -201,7 +202,19 @@ impl Host {
             self.forget_node(node, RemovalCause::Unknown);
         }
         for &node in known.iter().filter(|node| Some(**node) != own) {
-            self.nodes.entry(node).or_insert_with(|| Node::new(node));
+            if self.nodes.contains_key(&node) {
+                continue;
+            }
+            let mut unknown = Node::new(node);
+            if let Some(class) = self.remembered_security(node) {
+                tracing::info!(
+                    node = node.0,
+                    ?class,
+                    "a known lock is not in the cache; it is asked again"
+                );
+                unknown.granted = Some(ClassSet::of(&[class]));
+            }
+            self.nodes.insert(node, unknown);
         }
     }
 
