@@ -3,6 +3,7 @@
 //! Promise: nothing of the house but its health answers without a token or session; every error is a problem with a stable
 //! code; no request, however slow or large, holds up another or the doors.
 
+mod access;
 mod account;
 mod accounts;
 mod alarms;
@@ -10,18 +11,22 @@ mod auth;
 mod commands;
 mod connection;
 mod cookie;
+mod credentials;
 mod events;
 mod extract;
 mod headers;
 mod health;
 mod locks;
 pub mod openapi;
+mod people;
 mod problem;
 mod radios;
+mod schedules;
 pub mod server;
 mod session;
 mod sessions;
 mod shape;
+mod slots;
 mod stream;
 mod tokens;
 mod trust;
@@ -236,6 +241,38 @@ fn router(api: Api) -> Router {
         )
         .route("/locks/{id}/refresh", post(locks::refresh))
         .route("/locks/{id}/commands", post(commands::create))
+        .route("/slots", get(slots::list))
+        .route("/locks/{id}/slots", get(slots::one).delete(slots::forget))
+        .route("/locks/{id}/slots/refresh", post(slots::refresh))
+        .route("/locks/{id}/slots/refill", post(slots::refill))
+        .route("/locks/{id}/slots/{kind}/{slot}", delete(slots::clear))
+        .route("/locks/{id}/slots/{kind}/{slot}/retry", post(slots::retry))
+        .route("/locks/{id}/slots/{kind}/{slot}/adopt", post(slots::adopt))
+        .route("/locks/{id}/slots/{kind}/{slot}/ignore", post(slots::ignore))
+        .route("/people", get(people::list).post(people::add))
+        .route(
+            "/people/{id}",
+            get(people::one).patch(people::change).delete(people::remove),
+        )
+        .route("/credentials", get(credentials::list).post(credentials::add))
+        .route(
+            "/credentials/{id}",
+            get(credentials::one)
+                .patch(credentials::change)
+                .delete(credentials::remove),
+        )
+        .route(
+            "/credentials/{id}/locks/{lock}",
+            put(credentials::assign).delete(credentials::unassign),
+        )
+        .route("/credentials/{id}/rotation", post(credentials::rotate))
+        .route("/credentials/{id}/reveal", post(credentials::reveal))
+        .route("/credentials/{id}/enrolment", post(credentials::enrol))
+        .route(
+            "/credentials/{id}/emergency",
+            post(credentials::enable).delete(credentials::disable),
+        )
+        .route("/pins", post(credentials::generate))
         .route("/commands/{id}", get(commands::one))
         .route("/alarms", get(alarms::list))
         .route(

@@ -12,8 +12,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::auth::{Need, ROLES, needed};
 use super::{
-    account, accounts, alarms, commands, events, health, locks, problem, radios, session, sessions, stream,
-    tokens, verification,
+    account, accounts, alarms, commands, credentials, events, health, locks, people, problem, radios,
+    session, sessions, slots, stream, tokens, verification,
 };
 use crate::token::Scope;
 
@@ -40,6 +40,12 @@ pub const COMMITTED: &str = include_str!("../../../docs/openapi.json");
         radios::exclude, radios::exclusion, radios::cancel_exclusion,
         locks::list, locks::one, locks::rename, locks::remove, locks::refresh,
         commands::create, commands::one,
+        people::list, people::one, people::add, people::change, people::remove,
+        credentials::list, credentials::one, credentials::add, credentials::change, credentials::remove,
+        credentials::assign, credentials::unassign, credentials::rotate, credentials::reveal, credentials::enrol,
+        credentials::enable, credentials::disable, credentials::generate,
+        slots::list, slots::one, slots::forget, slots::refresh, slots::refill, slots::retry, slots::adopt,
+        slots::ignore, slots::clear,
         alarms::list, alarms::one, alarms::rename, alarms::remove,
         events::list, stream::stream, verification::begin, verification::one,
         tokens::list, tokens::create, tokens::remove,

@@ -12,6 +12,7 @@ mod auth;
 mod cli;
 mod client;
 mod commands;
+mod credentials;
 mod document;
 mod house;
 mod limits;
