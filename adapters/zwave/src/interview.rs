@@ -43,6 +43,10 @@ pub enum Question {
     PinSlots,
     /// Whether it keeps a log.
     Log,
+    /// What it can do with User Code since version 2.
+    UserCodeFeatures,
+    /// Which kinds of credentials it keeps.
+    Credentials,
     /// Which schedules it keeps.
     Schedules,
     /// Its battery's level.
@@ -133,15 +137,28 @@ fn candidates(node: &Node) -> impl Iterator<Item = Question> + '_ {
         ),
         asks(
             lock && (node.supports(class::USER_CODE) || node.supports(class::USER_CREDENTIAL))
-                && node.pin_slots.is_none(),
+                && (node.pin_slots.is_none()
+                    || (node.supports(class::USER_CREDENTIAL) && node.credential_users.is_none())),
             Question::PinSlots,
+        ),
+        asks(
+            lock && node.supports(class::USER_CODE)
+                && !node.supports(class::USER_CREDENTIAL)
+                && node.version(class::USER_CODE) >= 2
+                && node.user_code.is_none(),
+            Question::UserCodeFeatures,
+        ),
+        asks(
+            lock && node.supports(class::USER_CREDENTIAL) && node.credential_rooms.is_none(),
+            Question::Credentials,
         ),
         asks(
             lock && node.supports(class::DOOR_LOCK_LOGGING) && node.log.is_none(),
             Question::Log,
         ),
         asks(
-            lock && node.supports(class::SCHEDULE_ENTRY_LOCK) && node.schedules.is_none(),
+            lock && (node.supports(class::SCHEDULE_ENTRY_LOCK) || node.supports(class::ACTIVE_SCHEDULE))
+                && node.schedule_slots.is_none(),
             Question::Schedules,
         ),
         asks(

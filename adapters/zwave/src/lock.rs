@@ -120,7 +120,7 @@ const MASTER_CODE_CHANGED: &str = "Its master code was changed.";
 
 /// Which user's code it was. The parameters are the user's number in one or two bytes, or a User Code Report around
 /// it, sometimes cut off; very old firmware gives the number only as the alarm level.
-fn user_slot(report: &Report, parameters: &[u8]) -> Option<CodeSlot> {
+pub(crate) fn user_slot(report: &Report, parameters: &[u8]) -> Option<CodeSlot> {
     let user = match parameters {
         [] if report.alarm_type != 0 => report.alarm_level.into(),
         [class::USER_CODE, 0x03] => return None,

@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hubd_model::{
-    CodeCapabilities, DeviceDescription, DeviceKind, Hazard, LockCapabilities, ScheduleKind, Security,
-};
+use hubd_model::{DeviceDescription, DeviceKind, Hazard, LockCapabilities, ScheduleKind, Security};
 use serde::{Deserialize, Serialize};
 
+use crate::codes::facts::{CredentialRooms, CredentialUsers, UserCodeFeatures};
+use crate::codes::schedule::ScheduleSlots;
 use crate::interview::Question;
 use crate::security::{ClassSet, SecurityClass};
 use crate::wire::cc::class;
@@ -25,6 +25,21 @@ pub enum Lifeline {
     Elsewhere,
     /// It reports to us.
     Ours,
+}
+
+/// How a lock relocks by itself: its door lock configuration in the wire's numbers.
+///
+/// Spec: CC:0062.01.06
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relocking {
+    /// 1 constant, 2 timed.
+    pub operation: u8,
+    /// The minutes of its timeout.
+    pub minutes: u8,
+    /// The seconds of its timeout.
+    pub seconds: u8,
+    /// After how many seconds it locks when the door has closed; since version 4.
+    pub auto_relock_seconds: Option<u16>,
 }
 
 /// A node as far as it is known; `None` has not been learned yet.
@@ -56,6 +71,27 @@ pub struct Node {
     pub pin_slots: Option<u16>,
     /// Which schedules it keeps.
     pub schedules: Option<Vec<ScheduleKind>>,
+    /// What it can do with User Code since version 2.
+    #[serde(default)]
+    pub user_code: Option<UserCodeFeatures>,
+    /// What it can do with users of User Credential.
+    #[serde(default)]
+    pub credential_users: Option<CredentialUsers>,
+    /// What it can do with credentials of User Credential.
+    #[serde(default)]
+    pub credential_rooms: Option<CredentialRooms>,
+    /// How many schedules it keeps for each user.
+    #[serde(default)]
+    pub schedule_slots: Option<ScheduleSlots>,
+    /// How many schedules each user has, as far as they were written or read.
+    #[serde(default)]
+    pub scheduled: BTreeMap<u16, ScheduleSlots>,
+    /// How far local time was ahead of UTC, in minutes, when its clock was set.
+    #[serde(default)]
+    pub clock_offset: Option<i32>,
+    /// How it relocked before it was kept from it.
+    #[serde(default)]
+    pub relocked: Option<Relocking>,
     /// Whether it keeps a log.
     pub log: Option<bool>,
     /// Which notification types it sends.
@@ -86,6 +122,13 @@ impl Node {
             bolt_read: false,
             pin_slots: None,
             schedules: None,
+            user_code: None,
+            credential_users: None,
+            credential_rooms: None,
+            schedule_slots: None,
+            scheduled: BTreeMap::new(),
+            clock_offset: None,
+            relocked: None,
             log: None,
             notifications: None,
             warned_of: BTreeSet::new(),
@@ -211,10 +254,10 @@ impl Node {
         let lock = match kind {
             DeviceKind::Lock => LockCapabilities {
                 unlatch: false,
-                pin_slots: self.pin_slots.unwrap_or(0),
+                pin_slots: self.lock_facts().map_or(0, |facts| facts.pins),
                 schedules: self.schedules.clone().unwrap_or_default(),
                 log: self.log.unwrap_or(false),
-                codes: CodeCapabilities::default(),
+                codes: self.code_capabilities(),
             },
             DeviceKind::Alarm | DeviceKind::Other => LockCapabilities::default(),
         };

@@ -298,7 +298,7 @@ impl Credentials {
         let mut report = vec![0x83, 0x07, why];
         report.extend_from_slice(&next.to_be_bytes());
         let none = User {
-            by: NOBODY,
+            by: if why == DELETED { BY_RADIO } else { NOBODY },
             active: false,
             name: Vec::new(),
             ..local_user(id)

@@ -13,7 +13,7 @@
 
 use hubd_model::{
     ActuationStep, BoltState, CommandId, DeviceAddress, LockOp, LockSignal, Millis, MonoTime, Report,
-    Security, Urgency,
+    SecretBytes, Security, Urgency,
 };
 
 use super::Host;
@@ -110,7 +110,7 @@ impl Host {
         let pushed = self.push_job(NewJob {
             node,
             lane,
-            frame,
+            frame: SecretBytes::new(frame),
             protection: Protection::Highest,
             expect,
             purpose: Purpose::Actuate(command.clone()),
@@ -157,7 +157,7 @@ impl Host {
     }
 
     /// Wraps a command so that the node reports its end, where it can.
-    fn supervise(&mut self, id: NodeId, frame: Vec<u8>) -> (Vec<u8>, Expect) {
+    pub(super) fn supervise(&mut self, id: NodeId, frame: Vec<u8>) -> (Vec<u8>, Expect) {
         if !self
             .nodes
             .get(&id)
@@ -210,7 +210,7 @@ impl Host {
         let pushed = self.push_job(NewJob {
             node,
             lane,
-            frame,
+            frame: SecretBytes::new(frame),
             protection: Protection::Highest,
             expect: Expect::Reply {
                 class: class::DOOR_LOCK,

@@ -14,7 +14,7 @@
 
 use hubd_model::{
     DeviceAddress, DeviceKind, InclusionAnswer, InclusionError, InclusionProgress, InclusionState,
-    InclusionStrategy, Millis, MonoTime, RemovalCause, Report, SecretString,
+    InclusionStrategy, Millis, MonoTime, RemovalCause, Report, SecretBytes, SecretString,
 };
 
 use super::Host;
@@ -489,7 +489,7 @@ impl Host {
         self.push_job(NewJob {
             node,
             lane: Lane::Person,
-            frame: vec![class::NO_OPERATION],
+            frame: SecretBytes::new(vec![class::NO_OPERATION]),
             protection: Protection::Plain,
             expect: Expect::Nothing,
             purpose: Purpose::Ping,

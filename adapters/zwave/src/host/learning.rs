@@ -1,18 +1,20 @@
 //! The interview at work: questions sent, answers learned, silence counted.
 
-use hubd_model::{Millis, ScheduleKind};
+use hubd_model::{Millis, ScheduleKind, SecretBytes};
 
 use super::Host;
 use super::cipher::Under;
 use super::sending::Outcome;
 use super::startup::Phase;
 use super::traffic::{Expect, Lane, NewJob, Protection, Purpose};
+use crate::codes::facts::{CredentialRoom, CredentialRooms, CredentialUsers, UserCodeFeatures};
+use crate::codes::schedule::ScheduleSlots;
 use crate::interview::{Question, next_probe, next_question};
 use crate::node::{Lifeline, Node};
 use crate::security::s2_wire::S2Command;
 use crate::security::{ClassSet, SecurityClass};
 use crate::wire::cc::{
-    self, association, battery, class, door_lock, door_lock_logging, manufacturer_specific,
+    self, active_schedule, association, battery, class, door_lock, door_lock_logging, manufacturer_specific,
     multi_channel_association, notification, schedule_entry_lock, user_code, user_credential, version,
     wake_up,
 };
@@ -154,6 +156,8 @@ impl Host {
             | Question::Bolt
             | Question::Notifications
             | Question::PinSlots
+            | Question::UserCodeFeatures
+            | Question::Credentials
             | Question::Log
             | Question::Schedules
             | Question::Battery => self.ask_node(id, question),
@@ -184,7 +188,7 @@ impl Host {
         self.push_job(NewJob {
             node: id,
             lane,
-            frame,
+            frame: SecretBytes::new(frame),
             protection,
             expect,
             purpose: Purpose::Ask(question),
@@ -277,9 +281,21 @@ impl Host {
                 user_code::Command::UsersNumberGet.into(),
                 reply(class::USER_CODE, 0x05),
             ),
+            Question::UserCodeFeatures => (
+                user_code::Command::CapabilitiesGet.into(),
+                reply(class::USER_CODE, 0x07),
+            ),
+            Question::Credentials => (
+                user_credential::Command::CredentialCapabilitiesGet.into(),
+                reply(class::USER_CREDENTIAL, 0x04),
+            ),
             Question::Log => (
                 door_lock_logging::Command::RecordsSupportedGet.into(),
                 reply(class::DOOR_LOCK_LOGGING, 0x02),
+            ),
+            Question::Schedules if node.supports(class::ACTIVE_SCHEDULE) => (
+                active_schedule::Command::CapabilitiesGet.into(),
+                reply(class::ACTIVE_SCHEDULE, 0x02),
             ),
             Question::Schedules => (
                 schedule_entry_lock::Command::SupportedGet.into(),
@@ -525,26 +541,73 @@ fn learn_into(node: &mut Node, command: &cc::Command, own: u16) {
         cc::Command::UserCode(user_code::Command::UsersNumberReport(report)) => {
             node.pin_slots = Some(report.count());
         }
+        cc::Command::UserCode(user_code::Command::CapabilitiesReport(report)) => {
+            node.user_code = Some(UserCodeFeatures {
+                disables: report
+                    .statuses
+                    .contains(&user_code::UserStatus::Disabled.to_byte()),
+                checksum: report.checksum,
+                bulk: report.multiple_report,
+            });
+        }
         cc::Command::UserCredential(user_credential::Command::UserCapabilitiesReport(report)) => {
             node.pin_slots = Some(report.users);
+            node.credential_users = Some(CredentialUsers {
+                users: report.users,
+                name_bytes_max: report.name_bytes_max,
+                checksum: report.all_users_checksum,
+            });
+        }
+        cc::Command::UserCredential(user_credential::Command::CredentialCapabilitiesReport(report)) => {
+            let rooms = report.types.iter().map(|room| CredentialRoom {
+                kind: room.credential.to_byte(),
+                slots: room.slots,
+                bytes_min: room.bytes_min,
+                bytes_max: room.bytes_max,
+                learns: room.learn,
+                learn_seconds: room.learn_timeout_seconds,
+                learn_steps: room.learn_steps,
+            });
+            node.credential_rooms = Some(CredentialRooms {
+                checksum: report.checksum,
+                rooms: rooms.collect(),
+            });
         }
         cc::Command::DoorLockLogging(door_lock_logging::Command::RecordsSupportedReport(records)) => {
             node.log = Some(*records > 0);
         }
         cc::Command::ScheduleEntryLock(schedule_entry_lock::Command::SupportedReport(report)) => {
-            let kinds = [
-                (report.week_day, ScheduleKind::Weekly),
-                (report.year_day, ScheduleKind::Dated),
-            ];
-            node.schedules = Some(
-                kinds
-                    .into_iter()
-                    .filter(|(slots, _)| *slots > 0)
-                    .map(|(_, kind)| kind)
-                    .collect(),
+            keeps_schedules(
+                node,
+                ScheduleSlots {
+                    week_day: report.week_day.into(),
+                    year_day: report.year_day.into(),
+                    daily: report.daily_repeating.unwrap_or_default().into(),
+                },
+            );
+        }
+        cc::Command::ActiveSchedule(active_schedule::Command::CapabilitiesReport(classes)) => {
+            let of_users = classes.iter().find(|of| of.class == class::USER_CREDENTIAL);
+            keeps_schedules(
+                node,
+                of_users.map_or_else(ScheduleSlots::default, |of| ScheduleSlots {
+                    week_day: 0,
+                    year_day: of.year_day,
+                    daily: of.daily,
+                }),
             );
         }
         cc::Command::Battery(battery::Command::Report(_)) => node.battery_read = true,
         _ => {}
     }
+}
+
+fn keeps_schedules(node: &mut Node, slots: ScheduleSlots) {
+    let kinds = [
+        (slots.windows(), ScheduleKind::Weekly),
+        (slots.spans(), ScheduleKind::Dated),
+    ];
+    let kept = kinds.into_iter().filter(|(slots, _)| *slots > 0);
+    node.schedules = Some(kept.map(|(_, kind)| kind).collect());
+    node.schedule_slots = Some(slots);
 }

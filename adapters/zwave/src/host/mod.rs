@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   bytes ─▶ dongle ─▶ receiving ─▶ (security, supervision, encapsulations off) ─▶ reports
-//!   orders ─▶ actuating, including ─▶ traffic ─▶ sending ─▶ (security on) ─▶ dongle ─▶ bytes
+//!   orders ─▶ actuating, codes, holding, including ─▶ traffic ─▶ sending ─▶ (security on) ─▶ dongle ─▶ bytes
 //!                                     ▲
 //!               learning (interview) ─┘
 //! ```
@@ -11,11 +11,13 @@
 //! per arrow; this one holds the state that they share.
 //!
 //! **Invariants**: a state is reported only when a device reported it; no frame of the interview reads or writes a
-//! code on a lock; a lock without security is never actuated.
+//! code on a lock, and no code is written without an order; a lock without security is never actuated.
 
 mod actuating;
 mod cache;
 mod cipher;
+mod codes;
+mod holding;
 mod including;
 mod learning;
 mod receiving;
@@ -29,8 +31,8 @@ mod traffic;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hubd_model::{
-    CodeRefusal, CodeReport, CodeTaskEnd, CommandId, DeviceAddress, DeviceDescription, HoldState, LinkState,
-    Millis, MonoTime, Now, Order, Report, Security, WallTime,
+    CommandId, DeviceAddress, DeviceDescription, LinkState, Millis, MonoTime, Now, Order, Report,
+    SecretBytes, Security, WallTime,
 };
 
 use crate::dongle::{self, Dongle};
@@ -43,6 +45,8 @@ use crate::wire::serial::{Capabilities, Command, NodeId};
 use self::actuating::Actuation;
 use self::cache::Provisioned;
 use self::cipher::Cipher;
+use self::codes::Codes;
+use self::holding::Holding;
 use self::including::Joining;
 use self::sending::OnAir;
 use self::startup::Phase;
@@ -113,7 +117,7 @@ struct Presence {
     /// Whether it said that it is awake and was not told to sleep again.
     woke: bool,
     /// The last supervised command: its session and a digest of its bytes, so that a repetition is not acted on.
-    last_supervised: Option<(u8, Vec<u8>, MonoTime)>,
+    last_supervised: Option<(u8, SecretBytes, MonoTime)>,
     /// When the bolt was reported last by the lock itself.
     bolt_at: Option<MonoTime>,
     battery_low_at: Option<MonoTime>,
@@ -140,6 +144,8 @@ pub struct Host {
     cipher: Cipher,
     reassembler: Reassembler,
     actuations: BTreeMap<CommandId, Actuation>,
+    codes: Codes,
+    holdings: BTreeMap<NodeId, Holding>,
     joining: Joining,
     last_session: u8,
     troubles: u8,
@@ -181,6 +187,8 @@ impl Host {
             cipher: Cipher::new(keys, rng),
             reassembler: Reassembler::default(),
             actuations: BTreeMap::new(),
+            codes: Codes::default(),
+            holdings: BTreeMap::new(),
             joining: Joining::default(),
             last_session: 0,
             troubles: 0,
@@ -246,6 +254,9 @@ impl Host {
             [wanted, presence.awake_until, presence.node_info_until]
                 .into_iter()
                 .flatten()
+                // What is due and cannot be done yet (the dongle is away, another node is asked first) waits for
+                // what it waits for, not for the clock.
+                .filter(|due| *due > self.now)
                 .min()
         });
         let actuations = self.actuations.values().filter_map(Actuation::next_deadline);
@@ -255,6 +266,8 @@ impl Host {
             self.joining.next_deadline(),
             self.startup_deadline(),
             self.cache_due,
+            self.codes.next_deadline(),
+            self.holding_deadline(),
             presence.min(),
             actuations.min(),
             self.reassembler.next_deadline(),
@@ -281,20 +294,13 @@ impl Host {
                 self.actuate(command, &device, op, urgency, expires);
             }
             Order::Withdraw { command } => self.withdraw(&command),
-            Order::Codes { task, device, .. } => self.report(Report::Codes {
+            Order::Codes {
+                task,
                 device,
-                report: CodeReport::Ended {
-                    task,
-                    end: CodeTaskEnd::Refused {
-                        reason: CodeRefusal::NotSupported,
-                    },
-                    frames: 0,
-                },
-            }),
-            Order::HoldAutoRelock { device, .. } => self.report(Report::AutoRelock {
-                device,
-                hold: HoldState::NotSupported,
-            }),
+                what,
+                urgency,
+            } => self.codes_ordered(task, device, what, urgency),
+            Order::HoldAutoRelock { device, hold } => self.hold_ordered(device, hold),
             Order::Refresh { device } => self.refresh(&device),
             Order::Include(strategy) => self.include(strategy),
             Order::Answer(answer) => self.answer(answer),
@@ -318,10 +324,13 @@ impl Host {
             self.advance_joining();
             self.advance_actuations();
             self.advance_interviews();
+            self.advance_holdings();
+            self.advance_codes();
             if !self.pump() {
                 break;
             }
         }
+        self.keep_clocks();
         if self.cache_due.is_some_and(|due| due <= self.now) {
             self.keep_cache();
         }
@@ -404,6 +413,8 @@ impl Host {
         for job in self.traffic.ids(|job| job.node == id) {
             self.drop_job(job);
         }
+        self.forget_codes(id, address.as_ref());
+        self.holdings.remove(&id);
         if let Some(device) = address {
             self.report(Report::Removed { device, cause });
         }

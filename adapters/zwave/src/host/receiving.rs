@@ -3,13 +3,14 @@
 //! **Invariant**: from a node with security, nothing is believed that did not come under its highest key, except
 //! that it is there. An alarm from a node without security is reported as not authenticated.
 
-use hubd_model::{LockSignal, Millis, RemovalCause, Report};
+use hubd_model::{LockSignal, Millis, RemovalCause, Report, SecretBytes};
 
 use super::Host;
 use super::cipher::{Opened, Under};
 use super::sending::Outcome;
 use super::startup::Phase;
 use super::traffic::{Expect, JobState, Protection, Purpose};
+use crate::codes::changes::is_credential_event;
 use crate::signal::{LockTraits, Signal, Traits};
 use crate::transport_service;
 use crate::wire::cc::{self, class, multi_channel, supervision, time, wake_up};
@@ -37,6 +38,7 @@ impl Host {
         }
         tracing::trace!(node = node.0, bytes = payload.len(), multicast, "frame");
         self.heard(node);
+        self.codes_frame(node);
         self.unwrap(node, payload, Under::Plain, 0);
     }
 
@@ -159,10 +161,11 @@ impl Host {
             .last_supervised
             .as_ref()
             .is_some_and(|(session, bytes, at)| {
-                *session == get.session && *bytes == get.command && now.since(*at) < REPETITION
+                *session == get.session && bytes.expose() == get.command && now.since(*at) < REPETITION
             });
         if trusted && !repeated {
-            presence.last_supervised = Some((get.session, get.command.clone(), now));
+            let bytes = SecretBytes::new(get.command.clone());
+            presence.last_supervised = Some((get.session, bytes, now));
             self.unwrap(node, &get.command, under, depth + 1);
         }
         let report = supervision::Report {
@@ -250,14 +253,19 @@ impl Host {
         }
         self.learn(node, &command);
         self.report_signals(node, &command, bytes, under);
+        self.codes_overheard(node, &command);
         let number = bytes.get(1).copied().unwrap_or_default();
         let wanted = Expect::Reply {
             class,
             command: number,
         };
-        if let Some(id) = self.traffic.in_flight(node, |job| job.expect == wanted) {
+        // What a lock says of a change by itself answers no question, although it has an answer's number.
+        let event = is_credential_event(&command);
+        let asked = self.traffic.in_flight(node, |job| job.expect == wanted && !event);
+        if let Some(id) = asked {
             self.finish(id, &Outcome::Answered(command));
         } else {
+            self.codes_unasked(node, &command);
             self.asked_by_node(node, &command, under);
         }
     }

@@ -1,6 +1,6 @@
 //! A device being given its keys: the frames between it and the key exchange machines of `security`.
 
-use hubd_model::{InclusionQuestion, InclusionState, Millis, MonoTime, SecretString};
+use hubd_model::{InclusionQuestion, InclusionState, Millis, MonoTime, SecretBytes, SecretString};
 
 use super::Host;
 use super::cipher::{JoiningFrame, Under};
@@ -310,7 +310,7 @@ impl Host {
         self.push_job(NewJob {
             node,
             lane: Lane::Inclusion,
-            frame,
+            frame: SecretBytes::new(frame),
             protection,
             expect: Expect::Nothing,
             purpose: Purpose::Bootstrap,

@@ -1,6 +1,6 @@
 //! From waiting jobs to frames on the air, and from the dongle's word on them to what it means.
 
-use hubd_model::{LinkState, Millis, MonoTime, Report};
+use hubd_model::{LinkState, Millis, MonoTime, Report, SecretBytes};
 
 use super::Host;
 use super::cipher::Sealed;
@@ -153,7 +153,7 @@ impl Host {
         self.traffic.push(NewJob {
             node,
             lane: Lane::Reply,
-            frame,
+            frame: SecretBytes::new(frame),
             protection,
             expect: Expect::Nothing,
             purpose: Purpose::Reply,
@@ -180,10 +180,10 @@ impl Host {
             Protection::Plain | Protection::Joining(_) | Protection::S0Inclusion => None,
         };
         let sealed = match (protection, class) {
-            (Protection::Joining(key), _) => self.cipher.seal_joining(now, node, key, &frame),
-            (Protection::S0Inclusion, _) => self.cipher.seal_s0_inclusion(now, node, &frame),
-            (_, Some(class)) => self.cipher.seal(now, node, class, &frame),
-            (_, None) => Sealed::Frame(frame),
+            (Protection::Joining(key), _) => self.cipher.seal_joining(now, node, key, frame.expose()),
+            (Protection::S0Inclusion, _) => self.cipher.seal_s0_inclusion(now, node, frame.expose()),
+            (_, Some(class)) => self.cipher.seal(now, node, class, frame.expose()),
+            (_, None) => Sealed::Frame(frame.expose().to_vec()),
         };
         let (part, payload) = match sealed {
             Sealed::Frame(payload) => (Part::Frame, payload),
@@ -202,6 +202,7 @@ impl Host {
             .has(function::SEND_DATA_BRIDGE)
             .then(|| self.identity.map(|identity| identity.node))
             .flatten();
+        self.codes_frame(node);
         if let Some(job) = self.traffic.get_mut(id) {
             job.state = JobState::OnAir(part);
             job.sent_at = now;
@@ -470,6 +471,8 @@ impl Host {
             Purpose::Verify(command) => self.verification_answered(&command, outcome),
             Purpose::Ask(question) => self.question_answered(node, question, outcome),
             Purpose::Ping => self.ping_answered(node, outcome),
+            Purpose::Codes => self.codes_answered(node, outcome),
+            Purpose::Hold => self.hold_answered(node, outcome),
             Purpose::Refresh | Purpose::Reply | Purpose::Bootstrap => {}
         }
     }

@@ -59,6 +59,7 @@ impl Host {
         self.control.clear();
         self.dongle = Dongle::default();
         self.land_jobs();
+        self.break_off_codes();
         self.forget_links();
         self.joining_failed(
             "controller_failed",
@@ -245,6 +246,7 @@ impl Host {
         self.control.clear();
         self.dongle = Dongle::default();
         self.land_jobs();
+        self.break_off_codes();
         self.forget_links();
         self.joining_failed(
             "controller_failed",

@@ -10,7 +10,7 @@
 //!
 //! A job that a person waits for passes every job of the interview; a smoke alarm's passes them all.
 
-use hubd_model::{CommandId, Millis, MonoTime};
+use hubd_model::{CommandId, Millis, MonoTime, SecretBytes};
 
 use crate::interview::Question;
 use crate::security::{KeyRef, SecurityClass};
@@ -90,6 +90,10 @@ pub(crate) enum Purpose {
     Bootstrap,
     /// To see whether the node is there.
     Ping,
+    /// To read or change codes.
+    Codes,
+    /// To keep a lock from relocking, or to let it again.
+    Hold,
 }
 
 /// Which part of a job is on the air.
@@ -133,7 +137,8 @@ pub(crate) struct Job {
     pub(crate) id: JobId,
     pub(crate) node: NodeId,
     pub(crate) lane: Lane,
-    pub(crate) frame: Vec<u8>,
+    /// It may hold a PIN.
+    pub(crate) frame: SecretBytes,
     pub(crate) protection: Protection,
     pub(crate) expect: Expect,
     pub(crate) purpose: Purpose,
@@ -173,7 +178,7 @@ impl Job {
 pub(crate) struct NewJob {
     pub(crate) node: NodeId,
     pub(crate) lane: Lane,
-    pub(crate) frame: Vec<u8>,
+    pub(crate) frame: SecretBytes,
     pub(crate) protection: Protection,
     pub(crate) expect: Expect,
     pub(crate) purpose: Purpose,
@@ -347,7 +352,7 @@ mod tests {
         NewJob {
             node: NodeId(node),
             lane,
-            frame: vec![0],
+            frame: SecretBytes::new(vec![0]),
             protection: Protection::Plain,
             expect: Expect::Nothing,
             purpose: if lane == Lane::Reply {
