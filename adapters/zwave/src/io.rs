@@ -287,9 +287,11 @@ impl<C: Fn() -> Now + Send> Pump<C> {
         }
         let written = timeout(WRITE_WAIT, stream.write_all(&bytes)).await;
         if let Err(error) = written.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) {
-            // The next read tells the same and ends this stretch; the host hears of it then.
             tracing::debug!(%error, "bytes not written");
-            ended = Err(Ended::Reopen);
+            // A port that broke says so at the next read, which ends this stretch and tells the host.
+            if error.kind() == ErrorKind::TimedOut {
+                ended = Err(Ended::Reopen);
+            }
         }
         ended
     }
