@@ -31,7 +31,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("hubd-web", &[], &[]),
     // Tools and judges: nothing depends on them but each other.
-    ("hubd-peers", &[], &[]),
+    ("hubd-peers", &[], &["hubd-model", "hubd-zwave"]),
     (
         "hubd-fuzz-bodies",
         &["hubd-model", "hubd-zwave", "hubd", "hubd-core"],

@@ -69,6 +69,27 @@ function operations({ controller, wire, air, home }) {
 			}
 			return { codes };
 		},
+		/** Somebody deletes a code at the keypad; the lock says nothing. */
+		deleteCode({ node: id, slot }) {
+			node(id).state.set(`UserCode_userIdStatus_${slot}`, 0);
+			node(id).state.set(`UserCode_userCode_${slot}`, undefined);
+			return {};
+		},
+		/** What a lock does wrong with codes: `deaf` takes every change and keeps none, `masks` shows no PIN. */
+		codeFaults({ node: id, deaf, masks }) {
+			node(id).state.set("deafToCodes", !!deaf);
+			node(id).state.set("masksCodes", !!masks);
+			return {};
+		},
+		/** The schedules of a user: [kind, slot, fields]. Kinds: 0 week day, 1 year day, 2 daily repeating. */
+		schedules({ node: id, user }) {
+			const schedules = [];
+			for (const [key, value] of node(id).state) {
+				const found = /^ScheduleEntryLock_schedule_(\d+)_(\d+)_(\d+)$/.exec(key);
+				if (found && Number(found[1]) === user && value) schedules.push([Number(found[3]), Number(found[2]), value]);
+			}
+			return { schedules };
+		},
 		setCredential({ node: id, slot, code }) {
 			node(id).state.set(`UserCredential_user_${slot}`, {
 				userType: cc.UserCredentialUserType.General,
@@ -82,7 +103,7 @@ function operations({ controller, wire, air, home }) {
 			});
 			node(id).state.set(`UserCredential_cred_${cc.UserCredentialType.PINCode}_${slot}`, {
 				userId: slot,
-				data: Bytes.from(code, "ascii"),
+				credentialData: Bytes.from(code, "ascii"),
 				modifierType: cc.UserCredentialModifierType.Locally,
 				modifierNodeId: 0,
 			});
@@ -92,7 +113,7 @@ function operations({ controller, wire, air, home }) {
 			const codes = {};
 			for (const [key, value] of node(id).state) {
 				const slot = /^UserCredential_cred_1_(\d+)$/.exec(key)?.[1];
-				if (slot && value?.data) codes[slot] = Buffer.from(value.data).toString();
+				if (slot && value?.credentialData) codes[slot] = Buffer.from(value.credentialData).toString();
 			}
 			return { codes };
 		},

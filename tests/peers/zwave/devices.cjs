@@ -72,6 +72,54 @@ exports.home = ({ txDelay, travel, users }) => {
 	cc.DoorLockLoggingCCRecordGet.from = function (bytes, context) {
 		return new this({ nodeId: context.sourceNodeId, recordNumber: bytes.payload[0] });
 	};
+	// zwave-js has no parser for this command from the node's side either, its mock answers it never, and says of every lock
+	// that it reports one code at a time: a lock of ours reports as many as fit into a frame.
+	cc.UserCodeCCExtendedUserCodeGet.from = function (bytes, context) {
+		return new this({ nodeId: context.sourceNodeId, userId: (bytes.payload[0] << 8) | bytes.payload[1], reportMore: !!(bytes.payload[2] & 1) });
+	};
+	const bulkBytes = 26;
+	const userCode = {
+		handleCC(controller, self, command) {
+			const isSet = command instanceof cc.UserCodeCCSet || command instanceof cc.UserCodeCCExtendedUserCodeSet;
+			if (isSet && self.state.get("deafToCodes")) return { action: "ok" }; // it says that it did it
+			if (command instanceof cc.UserCodeCCGet && self.state.get("masksCodes")) {
+				const code = self.state.get(`UserCode_userCode_${command.userId}`);
+				if (code === undefined) return;
+				const masked = [...Buffer.from(code)].map(() => 0x2a);
+				return { action: "sendCC", cc: raw(controller, 0x63, 0x03, [command.userId, 1, ...masked]) };
+			}
+			if (command instanceof cc.UserCodeCCCapabilitiesGet) {
+				const report = new cc.UserCodeCCCapabilitiesReport({
+					nodeId: controller.ownNodeId,
+					supportsAdminCode: true,
+					supportsAdminCodeDeactivation: true,
+					supportsUserCodeChecksum: true,
+					supportsMultipleUserCodeReport: true,
+					supportsMultipleUserCodeSet: false,
+					supportedUserIDStatuses: [0, 1, 2],
+					supportedKeypadModes: [0, 1],
+					supportedASCIIChars: "0123456789",
+				});
+				return { action: "sendCC", cc: report };
+			}
+			if (!(command instanceof cc.UserCodeCCExtendedUserCodeGet)) return;
+			const code = (slot) => self.state.get(`UserCode_userCode_${slot}`);
+			const occupied = Array.from({ length: users }, (_, index) => index + 1).filter((slot) => code(slot) !== undefined);
+			const slots = [command.userId, ...(command.reportMore ? occupied.filter((slot) => slot > command.userId) : [])];
+			const bytes = [];
+			let count = 0, last = command.userId;
+			for (const slot of slots) {
+				const digits = [...Buffer.from(code(slot) ?? "")];
+				const status = self.state.get(`UserCode_userIdStatus_${slot}`) ?? 0;
+				if (count && bytes.length + 4 + digits.length > bulkBytes) break;
+				bytes.push(slot >> 8, slot & 0xff, status, digits.length, ...digits);
+				count++;
+				last = slot;
+			}
+			const next = occupied.find((slot) => slot > last) ?? 0;
+			return { action: "sendCC", cc: raw(controller, 0x63, 0x0d, [count, ...bytes, next >> 8, next & 0xff]) };
+		},
+	};
 	const association = {
 		handleCC(controller, self, command) {
 			const nodeId = controller.ownNodeId;
@@ -152,7 +200,7 @@ exports.home = ({ txDelay, travel, users }) => {
 	return {
 		received,
 		lock,
-		behaviors: [stamp, battery, notification, logging, association],
+		behaviors: [stamp, battery, notification, logging, userCode, association],
 		nodes: [
 			{ id: 2, capabilities: lock("s2") },
 			{ id: 3, capabilities: alarm },
