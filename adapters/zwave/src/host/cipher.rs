@@ -1,10 +1,12 @@
 //! S0 and S2 as the host needs them: one place that seals what goes out and opens what comes in.
 
+use std::collections::BTreeMap;
+
 use hubd_model::{MonoTime, SecretBytes};
 use rand_core::CryptoRng;
 
 use super::traffic::Protection;
-use crate::security::s0::{S0, S0Keys, S0Link};
+use crate::security::s0::{self, S0, S0Keys, S0Link};
 use crate::security::s0_wire::S0Command;
 use crate::security::s2_wire::S2Command;
 use crate::security::{
@@ -75,8 +77,16 @@ pub(super) struct Cipher {
     own: NodeId,
     spans: Spans,
     s0: S0,
+    /// Commands whose first half was sent, by node.
+    s0_begun: BTreeMap<u8, Begun>,
     joining: Option<Joiner>,
     rng: Box<HostRng>,
+}
+
+/// A command of two S0 frames of which the first is sent.
+struct Begun {
+    frame: SecretBytes,
+    second: s0::Part,
 }
 
 /// The node that is being given its keys: until it has them, other keys count.
@@ -110,6 +120,7 @@ impl Cipher {
             own: NodeId(1),
             spans: Spans::new(),
             s0: S0::new(),
+            s0_begun: BTreeMap::new(),
             joining: None,
             rng,
         }
@@ -180,12 +191,14 @@ impl Cipher {
         self.spans.forget(node);
         if let Ok(node) = u8::try_from(node.0) {
             self.s0.forget(node);
+            self.s0_begun.remove(&node);
         }
     }
 
     /// The dongle restarted; sessions survive that, as they live here and in the nodes.
     pub(super) fn forget_nonces_under_way(&mut self) {
         self.s0 = S0::new();
+        self.s0_begun.clear();
     }
 
     /// Encrypts a frame for a node under the key of a class.
@@ -234,19 +247,34 @@ impl Cipher {
         let Some(link) = S0Link::new(self.own, node) else {
             return Sealed::TooLong;
         };
+        let begun = self.s0_begun.remove(&link.dst);
         if !self.s0.can_seal(link.dst, now) {
+            // A first half whose nonce did not come, or went to another frame, is sent again.
             return Sealed::NeedsNonce(S0Command::NonceGet.emit());
         }
-        let Ok(parts) = self.s0.split(frame) else {
-            return Sealed::TooLong;
-        };
-        let [part] = parts.as_slice() else {
-            return Sealed::TooLong;
-        };
-        match self.s0.seal(keys, link, part, now, &mut *self.rng) {
-            Ok(bytes) => Sealed::Frame(bytes),
-            Err(_) => Sealed::NeedsNonce(S0Command::NonceGet.emit()),
+        if let Some(Begun { second, .. }) = begun.filter(|begun| begun.frame.expose() == frame) {
+            return match self.s0.seal(keys, link, &second, now, &mut *self.rng) {
+                Ok(bytes) => Sealed::Frame(bytes),
+                Err(_) => Sealed::NeedsNonce(S0Command::NonceGet.emit()),
+            };
         }
+        let Ok(mut parts) = self.s0.split(frame) else {
+            return Sealed::TooLong;
+        };
+        let second = if parts.len() > 1 { parts.pop() } else { None };
+        let Some(first) = parts.pop() else {
+            return Sealed::TooLong;
+        };
+        let Ok(bytes) = self.s0.seal(keys, link, &first, now, &mut *self.rng) else {
+            return Sealed::NeedsNonce(S0Command::NonceGet.emit());
+        };
+        let Some(second) = second else {
+            return Sealed::Frame(bytes);
+        };
+        // The first of two frames asks for the nonce of the second one itself.
+        let frame = SecretBytes::new(frame.to_vec());
+        self.s0_begun.insert(link.dst, Begun { frame, second });
+        Sealed::NeedsNonce(bytes)
     }
 
     /// Opens a security frame. `granted` says which keys the node may use; `None` while that is not known.
@@ -391,6 +419,126 @@ impl Cipher {
                 tracing::debug!(node = node.0, %error, "dropped");
                 vec![]
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hubd_model::Millis;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    const LOCK: NodeId = NodeId(4);
+
+    /// The host's side and a lock with S0.
+    struct Pair {
+        host: Cipher,
+        lock: S0,
+        keys: S0Keys,
+        now: MonoTime,
+        rng: ChaCha20Rng,
+    }
+
+    impl Pair {
+        fn new() -> Self {
+            let keys = NetworkKeys::generate(&mut ChaCha20Rng::seed_from_u64(1));
+            Self {
+                keys: S0Keys::new(&keys.s0),
+                host: Cipher::new(keys, Box::new(ChaCha20Rng::seed_from_u64(2))),
+                lock: S0::new(),
+                now: MonoTime::from_micros(1),
+                rng: ChaCha20Rng::seed_from_u64(3),
+            }
+        }
+
+        fn seal(&mut self, frame: &[u8]) -> Sealed {
+            self.host.seal(self.now, LOCK, SecurityClass::S0, frame)
+        }
+
+        fn request(&mut self, frame: &[u8]) -> Vec<u8> {
+            match self.seal(frame) {
+                Sealed::NeedsNonce(request) => request,
+                other @ (Sealed::Frame(_) | Sealed::TooLong) => panic!("{other:?}"),
+            }
+        }
+
+        fn frame(&mut self, frame: &[u8]) -> Vec<u8> {
+            match self.seal(frame) {
+                Sealed::Frame(bytes) => bytes,
+                other @ (Sealed::NeedsNonce(_) | Sealed::TooLong) => panic!("{other:?}"),
+            }
+        }
+
+        /// The lock hears a frame: the command that it completes, and the nonce that it was asked for, if it arrives.
+        fn hear(&mut self, bytes: &[u8], nonce_arrives: bool) -> Option<SecretBytes> {
+            let mut plain = None;
+            let wants_nonce = match S0Command::parse(bytes).unwrap() {
+                S0Command::NonceGet => true,
+                S0Command::Encapsulation(frame) => {
+                    let link = S0Link::new(NodeId(1), LOCK).unwrap();
+                    let opened = self.lock.open(&self.keys, link, &frame, self.now).unwrap();
+                    plain = opened.plain;
+                    opened.wants_nonce
+                }
+                other => panic!("{other:?}"),
+            };
+            if wants_nonce {
+                let report = self.lock.issue(1, self.now, &mut self.rng);
+                if nonce_arrives {
+                    assert_eq!(self.host.open(self.now, LOCK, None, &report), [Opened::NonceHere]);
+                }
+            }
+            plain
+        }
+    }
+
+    #[test]
+    fn a_long_command_goes_to_an_s0_lock_in_two_frames() {
+        for length in [1, 26, 27, 40, 52] {
+            let command = vec![7; length];
+            let mut pair = Pair::new();
+            let request = pair.request(&command);
+            assert_eq!(pair.hear(&request, true), None);
+            if length > 26 {
+                // The first half asks for the nonce of the second one.
+                let first = pair.request(&command);
+                assert_eq!(first.get(..2), Some(&[0x98, 0xC1][..]), "{length}");
+                assert_eq!(pair.hear(&first, true), None);
+            }
+            let last = pair.frame(&command);
+            assert_eq!(last.get(..2), Some(&[0x98, 0x81][..]), "{length}");
+            assert_eq!(pair.hear(&last, true).unwrap().expose(), command, "{length}");
+        }
+        let mut pair = Pair::new();
+        let request = pair.request(&[7; 53]);
+        pair.hear(&request, true);
+        assert_eq!(pair.seal(&[7; 53]), Sealed::TooLong);
+    }
+
+    #[test]
+    fn a_long_command_begins_anew_when_a_nonce_is_lost_or_taken() {
+        let (long, short) = (vec![7; 30], vec![9; 5]);
+        for taken in [false, true] {
+            let mut pair = Pair::new();
+            let request = pair.request(&long);
+            pair.hear(&request, true);
+            let first = pair.request(&long);
+            pair.hear(&first, taken);
+            if taken {
+                // Something else goes out with the nonce that the second half was to have.
+                let other = pair.frame(&short);
+                assert_eq!(pair.hear(&other, true).unwrap().expose(), short);
+            }
+            pair.now = pair.now + Millis(600);
+            assert_eq!(pair.request(&long), S0Command::NonceGet.emit(), "{taken}");
+            pair.hear(&S0Command::NonceGet.emit(), true);
+            let first = pair.request(&long);
+            assert_eq!(pair.hear(&first, true), None);
+            let second = pair.frame(&long);
+            assert_eq!(pair.hear(&second, true).unwrap().expose(), long, "{taken}");
         }
     }
 }
