@@ -474,16 +474,14 @@ mod tests {
 
         /// The lock hears a frame: the command that it completes, and the nonce that it was asked for, if it arrives.
         fn hear(&mut self, bytes: &[u8], nonce_arrives: bool) -> Option<SecretBytes> {
-            let mut plain = None;
-            let wants_nonce = match S0Command::parse(bytes).unwrap() {
-                S0Command::NonceGet => true,
-                S0Command::Encapsulation(frame) => {
-                    let link = S0Link::new(NodeId(1), LOCK).unwrap();
-                    let opened = self.lock.open(&self.keys, link, &frame, self.now).unwrap();
-                    plain = opened.plain;
-                    opened.wants_nonce
-                }
-                other => panic!("{other:?}"),
+            let heard = S0Command::parse(bytes).unwrap();
+            let (plain, wants_nonce) = if let S0Command::Encapsulation(frame) = heard {
+                let link = S0Link::new(NodeId(1), LOCK).unwrap();
+                let opened = self.lock.open(&self.keys, link, &frame, self.now).unwrap();
+                (opened.plain, opened.wants_nonce)
+            } else {
+                assert_eq!(heard, S0Command::NonceGet);
+                (None, true)
             };
             if wants_nonce {
                 let report = self.lock.issue(1, self.now, &mut self.rng);
