@@ -110,9 +110,9 @@ pub fn unix_millis() -> UnixMillis {
     UnixMillis(tv_sec.saturating_mul(1_000).saturating_add(tv_nsec / 1_000_000))
 }
 
-/// How far the system's time zone was ahead of UTC at this moment, in minutes.
-pub fn utc_offset_minutes(at: UnixMillis) -> i32 {
-    Timestamp::from_millisecond(at.0).map_or(0, |at| TimeZone::system().to_offset(at).seconds() / 60)
+/// How far a time zone was ahead of UTC at this moment, in minutes.
+pub fn utc_offset_minutes(zone: &TimeZone, at: UnixMillis) -> i32 {
+    Timestamp::from_millisecond(at.0).map_or(0, |at| zone.to_offset(at).seconds() / 60)
 }
 
 /// The home's time zone as the mind takes it: its offset at `since` and its changes after that.

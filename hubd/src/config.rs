@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use config::{Config as Sources, ConfigError as SourceError, File, FileFormat, Map, Source, Value};
 use hubd_model::RadioName;
+use jiff::tz::TimeZone;
 use thiserror::Error;
 
 use crate::tls::is_dns;
@@ -34,6 +35,8 @@ pub struct Config {
     pub log: LogConfig,
     /// The vault.
     pub vault: VaultConfig,
+    /// The home.
+    pub home: HomeConfig,
 }
 
 /// The HTTP server.
@@ -120,6 +123,13 @@ pub enum LogFormat {
 pub struct VaultConfig {
     /// `age` recipients that can also open what the hub seals: the way back when its disk is dead.
     pub recovery_recipients: Vec<String>,
+}
+
+/// The home.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HomeConfig {
+    /// The time zone by which windows of the week are meant; `None` is the system's.
+    pub time_zone: Option<TimeZone>,
 }
 
 /// Why there is no configuration.
@@ -229,6 +239,7 @@ impl Config {
             radios: radios(&mut root)?,
             log: log(root.section("log")?)?,
             vault: vault(root.section("vault")?)?,
+            home: home(root.section("home")?)?,
         };
         root.finish()?;
         Ok(config)
@@ -415,6 +426,22 @@ fn vault(mut section: Section) -> Result<VaultConfig, ConfigError> {
     }
     section.finish()?;
     Ok(VaultConfig { recovery_recipients })
+}
+
+fn home(mut section: Section) -> Result<HomeConfig, ConfigError> {
+    const ZONE: &str = "a name of the time zone database is allowed, such as Europe/Berlin (package tzdata)";
+    let name = section.text("time_zone", "system", ZONE)?;
+    let time_zone = match name.as_str() {
+        "system" => None,
+        name => match TimeZone::get(name) {
+            Ok(zone) => Some(zone),
+            Err(_) => {
+                return Err(section.bad("time_zone", &format!("is {name:?}, which is not known"), ZONE));
+            }
+        },
+    };
+    section.finish()?;
+    Ok(HomeConfig { time_zone })
 }
 
 /// `HUBD__SECTION__KEY=value`, with a number for a place in a list: `HUBD__RADIO__0__PORT`.

@@ -4,6 +4,7 @@ use hubd_core::output::DeviceRecord;
 use hubd_model::{DeviceAddress, SecretBytes, Security};
 use hubd_zwave::io::{Clocks, Kept, PortConfig};
 use hubd_zwave::security::NetworkKeys;
+use jiff::tz::TimeZone;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use zeroize::Zeroizing;
@@ -24,6 +25,7 @@ pub async fn plan(
     radio: &RadioConfig,
     store: &Store,
     devices: &[DeviceRecord],
+    zone: &TimeZone,
 ) -> Result<RadioPlan, StoreError> {
     let locks: Vec<(DeviceAddress, Security)> = devices
         .iter()
@@ -43,12 +45,21 @@ pub async fn plan(
         name: radio.name.clone(),
         port: radio.port.clone(),
     };
+    let zone = zone.clone();
     let RadioKind::Zwave = radio.kind;
     Ok(RadioPlan {
         name: radio.name.clone(),
         kind: "Z-Wave",
         cache,
-        start: Box::new(move |life| Box::pin(zwave(port.clone(), keys.clone(), locks.clone(), life))),
+        start: Box::new(move |life| {
+            Box::pin(zwave(
+                port.clone(),
+                keys.clone(),
+                locks.clone(),
+                zone.clone(),
+                life,
+            ))
+        }),
     })
 }
 
@@ -64,6 +75,7 @@ async fn zwave(
     port: PortConfig,
     keys: SecretBytes,
     locks: Vec<(DeviceAddress, Security)>,
+    zone: TimeZone,
     life: Life,
 ) -> Result<(), String> {
     let rng = seeded_rng().map_err(|error| error.to_string())?;
@@ -75,7 +87,7 @@ async fn zwave(
     let clock = Clock::system();
     let clocks = Clocks {
         now: move || clock.now(),
-        utc_offset_minutes: clock::utc_offset_minutes,
+        utc_offset_minutes: Box::new(move |at| clock::utc_offset_minutes(&zone, at)),
     };
     hubd_zwave::io::run(
         port,

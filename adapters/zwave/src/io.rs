@@ -37,12 +37,15 @@ pub struct Kept {
     pub locks: Vec<(DeviceAddress, Security)>,
 }
 
+/// Tells how far the home's time was ahead of UTC at a moment, in minutes.
+pub type UtcOffset = Box<dyn Fn(UnixMillis) -> i32 + Send>;
+
 /// What tells the time.
 pub struct Clocks<C> {
     /// Both clocks now.
     pub now: C,
     /// How far local time was ahead of UTC then, in minutes.
-    pub utc_offset_minutes: fn(UnixMillis) -> i32,
+    pub utc_offset_minutes: UtcOffset,
 }
 
 /// What the adapter tells the shell.
@@ -146,7 +149,7 @@ struct Pump<C> {
     config: PortConfig,
     host: Host,
     clock: C,
-    utc_offset_minutes: fn(UnixMillis) -> i32,
+    utc_offset_minutes: UtcOffset,
     offset_due: MonoTime,
     orders: mpsc::Receiver<Order>,
     out: mpsc::Sender<FromRadio>,

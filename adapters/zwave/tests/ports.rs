@@ -157,7 +157,7 @@ async fn the_adapter_opens_the_path_again_when_the_dongle_is_back() {
                 mono: mono(),
                 wall: WallTime::Synced(UnixMillis(1_700_000_000_000)),
             },
-            utc_offset_minutes: |_| 0,
+            utc_offset_minutes: Box::new(|_| 0),
         },
         Box::new(ChaCha20Rng::from_seed([2; 32])),
         from_hub,

@@ -26,7 +26,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Fault;
 use super::run::{Running, house, runtime, stop_at_signal};
-use crate::config::{Config, HttpConfig, LogConfig, LogFormat, RadioConfig, RadioKind, Tls, VaultConfig};
+use crate::config::{
+    Config, HomeConfig, HttpConfig, LogConfig, LogFormat, RadioConfig, RadioKind, Tls, VaultConfig,
+};
 use crate::radios::KEYS_SECRET;
 use crate::store::{NewToken as NewRow, Store, StoreOptions};
 use crate::token::{NewToken, Scope};
@@ -154,6 +156,7 @@ fn configuration(options: &Options, folder: &Path, dongle: SocketAddr) -> Result
         vault: VaultConfig {
             recovery_recipients: Vec::new(),
         },
+        home: HomeConfig { time_zone: None },
     })
 }
 

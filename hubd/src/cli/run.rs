@@ -75,11 +75,12 @@ pub(super) async fn house(
         &config.data_dir,
         &store_options(&config.vault.recovery_recipients),
     )?;
+    let zone = config.home.time_zone.clone().unwrap_or_else(TimeZone::system);
     let stop_radios = CancellationToken::new();
     let mut links = Vec::new();
     for radio in &config.radios {
         links.push(supervise(
-            radios::plan(radio, &store, &opened.memory.devices).await?,
+            radios::plan(radio, &store, &opened.memory.devices, &zone).await?,
             stop_radios.clone(),
         ));
     }
@@ -161,7 +162,7 @@ pub(super) async fn house(
         radios: links,
         stop_radios,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        zone: clock::home_zone(&TimeZone::system(), clock::unix_millis()),
+        zone: clock::home_zone(&zone, clock::unix_millis()),
         entropy,
         stop: stop_loop.clone(),
         vain_start: opened.vain_start,

@@ -141,6 +141,11 @@ fn every_mistake_names_place_key_fault_and_what_is_allowed() {
             &["h.toml", "not valid TOML: at line 1, column 5: "],
         ),
         (
+            "[home]\ntime_zone = \"Middle/Earth\"",
+            &[],
+            &["`home.time_zone`", "Middle/Earth", "Europe/Berlin"],
+        ),
+        (
             "[vault]\nrecovery_recipients = [\"age1x\"]",
             &[],
             &["`vault.recovery_recipients`", "age1x"],

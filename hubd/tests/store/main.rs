@@ -15,6 +15,7 @@ mod backup;
 mod crash;
 mod credentials;
 mod faults;
+mod killed;
 mod pages;
 mod recovery;
 mod rows;

@@ -301,3 +301,69 @@ fn entries_to_move(dir: &Path, staged: &Path) -> Result<Vec<std::ffi::OsString>,
     names.sort();
     Ok(names)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn contents(dir: &Path) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        for entry in fs::read_dir(dir).unwrap().flatten() {
+            if entry.file_type().unwrap().is_file() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                all.insert(name, fs::read_to_string(entry.path()).unwrap());
+            }
+        }
+        all
+    }
+
+    fn expected(files: &[(&str, &str)]) -> BTreeMap<String, String> {
+        files
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect()
+    }
+
+    /// Every state in which a power cut can leave the swap leads to the same end.
+    #[test]
+    fn invariant_a_restore_goes_on_from_wherever_it_was_cut() {
+        let old = [("hubd.db", "old"), ("identity.key", "old"), ("spool", "old")];
+        let new = [("hubd.db", "new"), ("identity.key", "new"), (CONFIG_BACK, "new")];
+        // So many files moved aside, the second mark or not, so many moved in.
+        for state in 0..=7 {
+            let folder = tempfile::tempdir().unwrap();
+            let dir = folder.path();
+            let (staged, aside) = (dir.join(".hubd-work-1"), dir.join("before-restore-1"));
+            fs::create_dir(&staged).unwrap();
+            fs::create_dir(&aside).unwrap();
+            fs::write(staged.join(LOCK), "").unwrap();
+            fs::write(dir.join("hubd.lock"), "").unwrap();
+            let (moved_aside, moved_in) = (state.min(3), usize::saturating_sub(state, 4));
+            for (index, (name, text)) in old.iter().enumerate() {
+                let place = if index < moved_aside { &aside } else { dir };
+                fs::write(place.join(name), text).unwrap();
+            }
+            for (index, (name, text)) in new.iter().enumerate() {
+                let place = if index < moved_in { dir } else { &staged };
+                fs::write(place.join(name), text).unwrap();
+            }
+            let mark = Mark {
+                staged: ".hubd-work-1".into(),
+                aside: "before-restore-1".into(),
+            };
+            set_mark(dir, &mark).unwrap();
+            if state >= 4 {
+                fs::rename(dir.join(MARK_ASIDE), dir.join(MARK_IN)).unwrap();
+            }
+            finish_restore(dir).unwrap();
+            assert_eq!(contents(&aside), expected(&old), "state {state}");
+            let mut wanted = expected(&new);
+            wanted.insert("hubd.lock".into(), String::new());
+            assert_eq!(contents(dir), wanted, "state {state}");
+            assert!(!staged.exists());
+            finish_restore(dir).unwrap();
+            assert_eq!(contents(dir), wanted, "state {state}, once more");
+        }
+    }
+}
