@@ -233,7 +233,10 @@ impl Engine {
         self.keeper.restore(memory.credentials, entropy);
         self.out.journal(None, Event::HubStarted { version });
         self.desk.restore(memory.commands, &mut self.out);
-        self.with_life_safety(|life_safety, house| life_safety.restore(*memory.life_safety, house));
+        let recorded = memory.last_seq;
+        self.with_life_safety(|life_safety, house| {
+            life_safety.restore(*memory.life_safety, recorded, house);
+        });
     }
 
     /// Life safety, and what it works with.

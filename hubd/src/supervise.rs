@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hubd_model::{Order, RadioName, RadioState, Report};
+use hubd_model::{Order, RadioName, RadioState, Report, Urgency};
 use hubd_zwave::io::FromRadio;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How many orders may wait for one adapter.
 pub const ORDERS_MAX: usize = 64;
+/// How many more of life safety may: a door that is to be opened in an emergency finds room in a queue that is full.
+pub const EMERGENCY_ORDERS_MAX: usize = 256;
 /// How many reports of one adapter may wait for the loop; then the adapter waits.
 pub const REPORTS_MAX: usize = 256;
 /// The wait before the first restart.
@@ -88,12 +90,13 @@ impl RadioLink {
     /// # Errors
     /// The order, when it did not reach the adapter.
     pub fn order(&self, order: Order) -> Result<(), Order> {
-        lock(&self.shared)
-            .orders
-            .try_send(order)
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(order) | mpsc::error::TrySendError::Closed(order) => order,
-            })
+        let shared = lock(&self.shared);
+        if !is_emergency(&order) && shared.orders.capacity() <= EMERGENCY_ORDERS_MAX {
+            return Err(order);
+        }
+        shared.orders.try_send(order).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(order) | mpsc::error::TrySendError::Closed(order) => order,
+        })
     }
 
     /// Remembers a node cache for the next restart.
@@ -126,7 +129,7 @@ impl RadioLink {
 
 /// Starts a radio's adapter and keeps it running until `stop`.
 pub fn supervise(plan: RadioPlan, stop: CancellationToken) -> RadioLink {
-    let (orders, first) = mpsc::channel(ORDERS_MAX);
+    let (orders, first) = mpsc::channel(ORDERS_MAX + EMERGENCY_ORDERS_MAX);
     let (out, reports) = mpsc::channel(REPORTS_MAX);
     let shared = Arc::new(Mutex::new(Shared {
         orders,
@@ -190,7 +193,7 @@ impl Supervisor {
                 () = tokio::time::sleep(wait) => {}
             }
             wait = (wait * 2).min(WAIT_MAX);
-            let (sender, receiver) = mpsc::channel(ORDERS_MAX);
+            let (sender, receiver) = mpsc::channel(ORDERS_MAX + EMERGENCY_ORDERS_MAX);
             lock(&self.shared).orders = sender;
             orders = receiver;
         }
@@ -207,6 +210,23 @@ impl Supervisor {
         format!(
             "the {kind} driver {how}; it is started again in {seconds} s. If this goes on, look at the log and report it"
         )
+    }
+}
+
+/// Whether an order is life safety's.
+const fn is_emergency(order: &Order) -> bool {
+    match order {
+        Order::Actuate { urgency, .. } | Order::Codes { urgency, .. } => {
+            matches!(urgency, Urgency::LifeSafety)
+        }
+        Order::HoldAutoRelock { .. } => true,
+        Order::Withdraw { .. }
+        | Order::Refresh { .. }
+        | Order::Include(_)
+        | Order::Answer(_)
+        | Order::Cancel
+        | Order::Exclude
+        | Order::RemoveFailed { .. } => false,
     }
 }
 
@@ -231,6 +251,16 @@ mod tests {
     fn withdraw() -> Order {
         Order::Withdraw {
             command: CommandId::parse("c1").unwrap(),
+        }
+    }
+
+    fn emergency() -> Order {
+        Order::Actuate {
+            command: CommandId::parse("c2").unwrap(),
+            device: hubd_model::DeviceAddress::parse("C0FFEE00/2").unwrap(),
+            op: hubd_model::LockOp::Unlock,
+            urgency: Urgency::LifeSafety,
+            expires: hubd_model::MonoTime::default(),
         }
     }
 
@@ -327,6 +357,10 @@ mod tests {
             Err(withdraw()),
             "a full queue returns the order"
         );
+        for _ in 0..EMERGENCY_ORDERS_MAX {
+            assert_eq!(link.order(emergency()), Ok(()), "an emergency finds room");
+        }
+        assert_eq!(link.order(emergency()), Err(emergency()));
         stop.cancel();
         link.ended().await;
     }

@@ -167,6 +167,24 @@ impl Desk {
         std::mem::take(&mut self.life_safety_ends)
     }
 
+    /// Takes back every request to lock this lock that was not sent, in favour of the attempt `by`.
+    pub(crate) fn take_back_locks(&mut self, lock: &LockId, by: &CommandId, out: &mut Outbox) {
+        for id in self.ids_on(lock) {
+            if let Some(attempt) = self
+                .open
+                .get_mut(&id)
+                .filter(|attempt| attempt.view.op == LockOp::Lock)
+            {
+                let radio = attempt.radio.clone();
+                let (order, effect) = attempt.supersede(by, out.mono());
+                if let Some(order) = order {
+                    out.order(&radio, order);
+                }
+                self.end(&id, effect, out);
+            }
+        }
+    }
+
     /// A radio says how an attempt goes on.
     pub(crate) fn step(&mut self, radio: &RadioName, id: &CommandId, step: &ActuationStep, out: &mut Outbox) {
         let Some(attempt) = self.open.get_mut(id).filter(|attempt| attempt.radio == *radio) else {

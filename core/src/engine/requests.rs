@@ -35,6 +35,9 @@ impl Engine {
                     return Err(LifeSafetyRefusal::HeldOpen { lock, incident }.into());
                 }
                 let (radio, device) = self.check_actuation(&lock, op)?;
+                if op == LockOp::Lock {
+                    self.with_life_safety(|life_safety, house| life_safety.person_locks(&lock, house));
+                }
                 let new = NewCommand {
                     id: command,
                     lock,

@@ -9,7 +9,8 @@ use super::incident::{
     Door, DoorStage, ESCALATIONS_MAX, Escalation, Incident, Review, Source, Stage, TRIGGERS_MAX, Trigger,
 };
 use super::policy::Policy;
-use super::{House, LifeSafety, StoredPolicy};
+use super::{House, LifeSafety, LifeSafetyRecord, StoredPolicy};
+use crate::output::Record;
 
 /// An emergency under way.
 #[derive(Debug)]
@@ -124,6 +125,7 @@ impl LifeSafety {
             return;
         }
         let Some(open) = &mut self.open else { return };
+        let was_alarming = open.is_alarming();
         let full = open.triggers.len() >= TRIGGERS_MAX;
         let known = open
             .triggers
@@ -144,7 +146,10 @@ impl LifeSafety {
         for run in &mut open.doors {
             match run.door.state {
                 DoorStage::LockedByHand | DoorStage::Restored | DoorStage::GivenUp => run.wait_again(),
-                DoorStage::Waiting | DoorStage::Pending | DoorStage::Releasing | DoorStage::Open => {}
+                // Somebody may have asked to lock it meanwhile: it is told anew, which takes that back.
+                DoorStage::Open if !was_alarming => run.tell_anew(now),
+                DoorStage::Releasing => run.take_back_locks(house),
+                DoorStage::Waiting | DoorStage::Pending | DoorStage::Open => {}
             }
         }
         let joined = LifeSafetyEvent::Joined {
@@ -257,6 +262,46 @@ impl LifeSafety {
         }
         self.open = Some(open);
         self.changed.open = true;
+    }
+}
+
+/// An emergency is kept a moment before its journal entries. When the power went in between, they are made now.
+pub(super) fn record_again(incident: &mut Incident, recorded: u64, house: &mut House<'_>) {
+    if incident.opened_seq > recorded {
+        let first = incident.triggers.first().map(|trigger| &trigger.source);
+        let (hazard, by, alarm) = match first {
+            Some(Source::Detector { alarm, hazard, .. }) => (Some(*hazard), None, Some(alarm.clone())),
+            Some(Source::Person { name, .. }) => (None, Some(name.clone()), None),
+            None => (None, None, None),
+        };
+        let opened = LifeSafetyEvent::Opened {
+            incident: incident.id.clone(),
+            hazard,
+            by,
+            policy_version: incident.policy_version,
+            doors: incident.doors.iter().map(|door| door.lock.clone()).collect(),
+        };
+        incident.opened_seq = match alarm {
+            Some(alarm) => house.note_alarm(&alarm, opened),
+            None => house.note(opened),
+        };
+        house
+            .out
+            .decided(Record::LifeSafety(LifeSafetyRecord::Incident(incident.clone())));
+    }
+    if let (Some(closed), Some(seq)) = (&incident.closed, incident.closed_seq)
+        && seq > recorded
+    {
+        let closed = LifeSafetyEvent::Closed {
+            incident: incident.id.clone(),
+            by: closed.by.clone(),
+            reason: closed.reason.clone(),
+            released: incident.released.is_some(),
+        };
+        incident.closed_seq = Some(house.note(closed));
+        house
+            .out
+            .decided(Record::LifeSafety(LifeSafetyRecord::Incident(incident.clone())));
     }
 }
 

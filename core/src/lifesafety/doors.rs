@@ -93,11 +93,26 @@ impl DoorRun {
     }
 
     /// Begins to open it.
-    pub(super) fn release(&mut self, since: MonoTime, now: MonoTime, house: &House<'_>) {
+    pub(super) fn release(&mut self, since: MonoTime, now: MonoTime, house: &mut House<'_>) {
+        self.take_back_locks(house);
         self.door.state = DoorStage::Releasing;
         self.door.confirmed_at.get_or_insert(house.out.at());
         self.pending_until = None;
         (self.since, self.decided, self.next_try) = (since, now, now);
+        (self.fails, self.escalated) = (0, false);
+    }
+
+    /// While an attempt is under way, what somebody asked for meanwhile does not come after it.
+    pub(super) fn take_back_locks(&self, house: &mut House<'_>) {
+        if let Some(by) = &self.in_flight {
+            house.desk.take_back_locks(&self.door.lock, by, house.out);
+        }
+    }
+
+    /// It was open while nothing warned, and is to stay so.
+    pub(super) fn tell_anew(&mut self, now: MonoTime) {
+        self.door.state = DoorStage::Releasing;
+        (self.decided, self.next_try) = (now, now);
         (self.fails, self.escalated) = (0, false);
     }
 

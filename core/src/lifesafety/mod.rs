@@ -267,7 +267,8 @@ struct Changed {
 
 impl LifeSafety {
     /// Takes what the store remembers, and goes on with what was under way.
-    pub(crate) fn restore(&mut self, memory: LifeSafetyMemory, house: &mut House<'_>) {
+    /// `recorded` is the last journal entry that was kept.
+    pub(crate) fn restore(&mut self, memory: LifeSafetyMemory, recorded: u64, house: &mut House<'_>) {
         self.policy = memory.policy;
         self.standing = memory.standing;
         self.unreadable = memory.unreadable;
@@ -293,7 +294,8 @@ impl LifeSafety {
         for lock in self.standing.give_back.clone() {
             self.give_back(&lock, house.out.mono());
         }
-        for incident in memory.incidents {
+        for mut incident in memory.incidents {
+            alarms::record_again(&mut incident, recorded, house);
             if incident.stage == Stage::Closed || self.open.is_some() {
                 self.past.push_back(incident);
             } else {
@@ -414,13 +416,14 @@ impl LifeSafety {
             self.policy()
                 .filter(|_| changed.policy)
                 .map(|policy| LifeSafetyRecord::Policy(policy.clone())),
-            changed
-                .standing
-                .then(|| LifeSafetyRecord::Standing(self.standing.clone())),
+            // First: a restart goes on with it from here on, and finds what stands besides it by itself.
             self.open
                 .as_ref()
                 .filter(|_| changed.open)
                 .map(|open| LifeSafetyRecord::Incident(open.view())),
+            changed
+                .standing
+                .then(|| LifeSafetyRecord::Standing(self.standing.clone())),
             self.drill
                 .as_ref()
                 .filter(|_| changed.drill)

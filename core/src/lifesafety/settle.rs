@@ -263,6 +263,20 @@ impl LifeSafety {
         self.changed.open = true;
     }
 
+    /// Somebody asks from afar to lock a door, and nothing warns: it is not opened any more.
+    pub(crate) fn person_locks(&mut self, lock: &LockId, house: &mut House<'_>) {
+        let Some(open) = self.open.as_mut().filter(|open| !open.is_alarming()) else {
+            return;
+        };
+        let mut runs = open.doors.iter_mut();
+        if let Some(run) = runs.find(|run| run.door.lock == *lock && run.door.state == DoorStage::Releasing) {
+            run.door.state = DoorStage::GivenUp;
+            self.changed.open = true;
+            let what = "somebody asked to lock it before it reported that it is open: look at the door";
+            open.escalate(Some(lock), what.to_owned(), house);
+        }
+    }
+
     /// A door is open: that is told, and whatever was wrong with it is over.
     fn opened(&mut self, lock: &LockId, house: &mut House<'_>) {
         let at = house.out.at();

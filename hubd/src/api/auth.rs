@@ -133,7 +133,17 @@ pub(super) fn needed(method: &Method, path: Option<&str>) -> Need {
             | "/commands/{id}" | "/life-safety/state" | "/openapi.json",
         ) => Need::Right(Right::See),
         ("GET" | "HEAD", _) => Need::Right(Right::History),
-        ("POST", "/locks/{id}/commands" | "/locks/{id}/refresh") => Need::Right(Right::Actuate),
+        // Who may open a door may call for help, confirm an alarm, call a release off and end an emergency.
+        (
+            "POST",
+            "/locks/{id}/commands"
+            | "/locks/{id}/refresh"
+            | "/life-safety/incidents"
+            | "/life-safety/incidents/{id}/release"
+            | "/life-safety/incidents/{id}/cancel"
+            | "/life-safety/incidents/{id}/close",
+        )
+        | ("PUT", "/life-safety/occupancy") => Need::Right(Right::Actuate),
         _ => Need::Right(Right::Manage),
     }
 }
@@ -145,8 +155,9 @@ fn needs_confirmation(method: &Method, path: &str) -> bool {
     };
     match (method.as_str(), path) {
         ("GET" | "HEAD", path) => path.ends_with("/reveal"),
-        // The one asks for the password itself, the other for what a confirmed person began.
-        (_, "/account/password") | ("PUT", "/account/totp") => false,
+        // The one asks for the password itself, the last for what a confirmed person began; coming and going changes
+        // nothing of the policy.
+        (_, "/account/password" | "/life-safety/occupancy") | ("PUT", "/account/totp") => false,
         ("PUT" | "PATCH", path) if path.starts_with("/life-safety") => true,
         (_, path) => {
             path.ends_with("/reveal")

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::extract::json;
+use super::life_safety::LifeSafetyWord;
 use super::problem::Problem;
 
 /// Whether the hub can act.
@@ -22,6 +23,8 @@ pub(super) struct HealthDto {
     radios: Vec<RadioHealth>,
     /// Whether records are being kept.
     store: StoreStatus,
+    /// Where life safety stands.
+    life_safety: LifeSafetyWord,
 }
 
 /// Whether everything does its work.
@@ -94,16 +97,18 @@ impl From<RadioView> for RadioHealth {
     (status = "default", description = "The hub cannot act.", body = Problem,
         content_type = "application/problem+json")))]
 pub(super) async fn health(State(api): State<Api>) -> Result<Response, Problem> {
-    let (radios, store) = api
-        .look(|engine| (engine.radios(), engine.store_health()))
+    let (radios, store, life_safety) = api
+        .look(|engine| (engine.radios(), engine.store_health(), engine.life_safety()))
         .await?;
     let radios: Vec<RadioHealth> = radios.into_iter().map(Into::into).collect();
     let store = match store {
         StoreHealth::Good => StoreStatus::Good,
         StoreHealth::Failing { .. } => StoreStatus::Failing,
     };
-    let good =
-        matches!(store, StoreStatus::Good) && radios.iter().all(|radio| radio.state == RadioWord::Ready);
+    let life_safety = LifeSafetyWord::of(&life_safety);
+    let good = life_safety != LifeSafetyWord::Unreadable
+        && matches!(store, StoreStatus::Good)
+        && radios.iter().all(|radio| radio.state == RadioWord::Ready);
     let status = if good {
         HealthStatus::Ok
     } else {
@@ -115,6 +120,7 @@ pub(super) async fn health(State(api): State<Api>) -> Result<Response, Problem> 
             status,
             radios,
             store,
+            life_safety,
         },
     ))
 }

@@ -12,10 +12,13 @@ mod commands;
 mod connection;
 mod cookie;
 mod credentials;
+mod drills;
 mod events;
 mod extract;
 mod headers;
 mod health;
+mod incidents;
+mod life_safety;
 mod locks;
 pub mod openapi;
 mod people;
@@ -279,6 +282,31 @@ fn router(api: Api) -> Router {
             "/alarms/{id}",
             get(alarms::one).patch(alarms::rename).delete(alarms::remove),
         )
+        .route(
+            "/life-safety",
+            get(life_safety::policy).put(life_safety::set_policy),
+        )
+        .route("/life-safety/state", get(life_safety::state))
+        .route(
+            "/life-safety/maintenance",
+            post(life_safety::start_maintenance).delete(life_safety::end_maintenance),
+        )
+        .route("/life-safety/occupancy", put(life_safety::set_occupancy))
+        .route(
+            "/life-safety/incidents",
+            get(incidents::list).post(incidents::call_for_help),
+        )
+        .route("/life-safety/incidents/{id}", get(incidents::one))
+        .route("/life-safety/incidents/{id}/evidence", get(incidents::evidence))
+        .route("/life-safety/incidents/{id}/release", post(incidents::release))
+        .route("/life-safety/incidents/{id}/cancel", post(incidents::cancel))
+        .route("/life-safety/incidents/{id}/close", post(incidents::close))
+        .route("/life-safety/incidents/{id}/review", post(incidents::review))
+        .route(
+            "/life-safety/drills",
+            get(drills::list).post(drills::start).delete(drills::end),
+        )
+        .route("/life-safety/drills/{id}", get(drills::one))
         .route("/events", get(events::list))
         .route(
             "/events/verification",

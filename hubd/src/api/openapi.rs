@@ -12,8 +12,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::auth::{Need, ROLES, needed};
 use super::{
-    account, accounts, alarms, commands, credentials, events, health, locks, people, problem, radios,
-    session, sessions, slots, stream, tokens, verification,
+    account, accounts, alarms, commands, credentials, drills, events, health, incidents, life_safety, locks,
+    people, problem, radios, session, sessions, slots, stream, tokens, verification,
 };
 use crate::token::Scope;
 
@@ -47,6 +47,11 @@ pub const COMMITTED: &str = include_str!("../../../docs/openapi.json");
         slots::list, slots::one, slots::forget, slots::refresh, slots::refill, slots::retry, slots::adopt,
         slots::ignore, slots::clear,
         alarms::list, alarms::one, alarms::rename, alarms::remove,
+        life_safety::policy, life_safety::set_policy, life_safety::state, life_safety::start_maintenance,
+        life_safety::end_maintenance, life_safety::set_occupancy,
+        incidents::list, incidents::one, incidents::evidence, incidents::call_for_help, incidents::release,
+        incidents::cancel, incidents::close, incidents::review,
+        drills::list, drills::one, drills::start, drills::end,
         events::list, stream::stream, verification::begin, verification::one,
         tokens::list, tokens::create, tokens::remove,
         session::setup, session::set_up, session::take_invitation, session::one, session::sign_in,

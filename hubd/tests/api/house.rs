@@ -128,6 +128,18 @@ impl House {
         Self::open(folder, Limits::default(), tokens).await
     }
 
+    /// The same, with something done to its folder in between.
+    pub(crate) async fn restart_after(self, change: impl FnOnce(&Path)) -> Self {
+        let (folder, tokens) = self.stop().await;
+        change(folder.path());
+        Self::open(folder, Limits::default(), tokens).await
+    }
+
+    /// The detector's address on the radio.
+    pub(crate) fn alarm_address() -> DeviceAddress {
+        address(ALARM)
+    }
+
     /// Stops everything in good order.
     pub(crate) async fn stop(self) -> (TempDir, Vec<(Scope, String)>) {
         self.serving.cancel();

@@ -15,6 +15,7 @@ mod commands;
 mod credentials;
 mod document;
 mod house;
+mod life_safety;
 mod limits;
 mod secrets;
 mod stream;

@@ -4,4 +4,5 @@ mod actuation;
 mod devices;
 mod house;
 mod invariants;
+mod life_safety;
 mod radios;
