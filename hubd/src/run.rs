@@ -18,8 +18,8 @@ use hubd_core::input::{Answer, Input, Memory, Refusal, Ticket};
 use hubd_core::output::{Output, Record};
 use hubd_core::view::StoreHealth;
 use hubd_model::{
-    CodeReport, CodeTaskEnd, CommandId, Entropy, Millis, MonoTime, Now, Order, RadioName, Report, UnixMillis,
-    Zone,
+    CodeReport, CodeTaskEnd, CommandId, DongleMemory, Entropy, Millis, MonoTime, Now, Order, RadioName,
+    Report, UnixMillis, Zone,
 };
 use hubd_zwave::io::FromRadio;
 use sd_notify::NotifyState;
@@ -285,6 +285,13 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
                 };
                 let report = CodeReport::Ended { task, end, frames: 0 };
                 let report = Report::Codes { device, report };
+                return Some(Input::Report { radio, report });
+            }
+            Order::CopyDongle | Order::RestoreDongle(_) => {
+                let failed = DongleMemory::Failed {
+                    reason: "the radio has too much to do; try again in a minute".to_owned(),
+                };
+                let report = Report::Dongle(failed);
                 return Some(Input::Report { radio, report });
             }
             // Nothing waits for these: a withdrawn movement expires by itself, the others can be asked for again.

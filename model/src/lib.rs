@@ -5,6 +5,7 @@
 
 pub mod alarm;
 pub mod code;
+pub mod dongle;
 pub mod id;
 pub mod inclusion;
 pub mod lock;
@@ -22,6 +23,7 @@ pub use code::{
     CodeCapabilities, CodeChange, CodeChecksum, CodeRefusal, CodeReport, CodeTask, CodeTaskEnd, CodeTaskId,
     SlotContent, SlotKey, SlotWish,
 };
+pub use dongle::{DongleImage, DongleMemory};
 pub use id::{
     AlarmId, CommandId, CredentialId, DeviceAddress, IncidentId, LockId, ParseIdError, PersonId, RadioName,
 };

@@ -1,6 +1,7 @@
 //! What the mind asks of a radio.
 
 use crate::code::{CodeTask, CodeTaskId};
+use crate::dongle::DongleImage;
 use crate::id::{CommandId, DeviceAddress};
 use crate::inclusion::{InclusionAnswer, InclusionStrategy};
 use crate::lock::LockOp;
@@ -80,6 +81,12 @@ pub enum Order {
     Cancel,
     /// Exclude the device that is put into its exclusion mode next.
     Exclude,
+    /// Copy the dongle's memory. Reported by `Report::Dongle`. It gives way to whoever waits at a door, and begins anew
+    /// afterwards.
+    CopyDongle,
+    /// Write a copy back into a dongle of the same kind. Reported by `Report::Dongle`; nothing is written when the copy
+    /// is not of this kind of dongle. The radio does nothing else meanwhile, for seconds, with an old dongle a minute.
+    RestoreDongle(DongleImage),
     /// Remove a device that no longer answers from the network.
     RemoveFailed {
         /// The device.

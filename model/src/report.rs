@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alarm::{AlarmSignal, Hazard};
 use crate::code::CodeReport;
+use crate::dongle::DongleMemory;
 use crate::id::{CommandId, DeviceAddress};
 use crate::inclusion::{InclusionProgress, Security};
 use crate::lock::{BoltState, DoorState, LinkState, LockCapabilities, Via};
@@ -212,6 +213,8 @@ pub enum Report {
         /// What the lock confirmed.
         hold: HoldState,
     },
+    /// What becomes of an order about the dongle's memory.
+    Dongle(DongleMemory),
     /// Where the inclusion stands.
     Inclusion(InclusionProgress),
     /// Where the exclusion stands.

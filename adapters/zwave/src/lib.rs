@@ -2,7 +2,8 @@
 //!
 //! From the wire inwards: `wire` (codecs), `link` (acknowledged frames), `dongle` (one command at a time),
 //! `transport_service` (long frames), `security` (S0, S2), `lock`, `alarm` and `signal` (commands into the
-//! household's words), `codes` (what a lock is asked about its codes), `host` (jobs, interview, inclusion, actuation), `identify` (which dongle it is), `port` and
+//! household's words), `codes` (what a lock is asked about its codes), `host` (jobs, interview, inclusion, actuation), `identify` (which dongle it is), `image` (a copy of its
+//! memory), `port` and
 //! `io` (the port and the bytes to and from it).
 
 pub mod alarm;
@@ -10,6 +11,7 @@ pub mod codes;
 pub mod dongle;
 pub mod host;
 pub mod identify;
+pub mod image;
 pub mod interview;
 pub mod io;
 pub mod link;

@@ -69,7 +69,7 @@ impl Engine {
                 }
             }
             // Nobody has asked for these.
-            Report::Codes { .. } => {}
+            Report::Codes { .. } | Report::Dongle(_) => {}
             Report::AutoRelock { device, hold } => {
                 if let Some(DeviceId::Lock(lock)) = self.heard(name, &device, true) {
                     self.life_safety.auto_relock(&lock, hold);

@@ -50,9 +50,13 @@ impl Dongle {
                 let done = self.nvm.write_long(data);
                 self.respond(now, function, vec![u8::from(done)]);
             }
-            0x2e => {
+            0x29 => self.respond(now, function, self.nvm.id()),
+            0x10 => self.respond(now, function, vec![1]),
+            0x2e | 0x3d => {
                 let nodes: Vec<u16> = self.nodes.keys().copied().collect();
-                let answer = self.nvm.operate(data, self.config.home_id, &nodes);
+                let answer = self
+                    .nvm
+                    .operate(function == 0x3d, data, self.config.home_id, &nodes);
                 self.respond(now, function, answer);
             }
             0x3b => {
@@ -100,7 +104,7 @@ impl Dongle {
         // 0x08: static update controller with node id server; not secondary.
         let mut data = vec![self.config.api_version, 0x08, 29];
         data.extend_from_slice(&mask);
-        data.extend_from_slice(&[7, 0]);
+        data.extend_from_slice(&self.config.chip);
         data
     }
 

@@ -25,7 +25,9 @@ pub struct DongleConfig {
     pub bridge: bool,
     /// The command classes that it names when it starts.
     pub classes: Vec<u8>,
-    /// The size of its memory for applications in bytes.
+    /// Chip type and version: 5 for the 500 series, 7, 8.
+    pub chip: [u8; 2],
+    /// The size of its memory in bytes.
     pub nvm_size: usize,
 }
 
@@ -51,6 +53,7 @@ impl Default for DongleConfig {
             functions: FUNCTIONS.to_vec(),
             bridge: true,
             classes: vec![0x5e, 0x98, 0x9f, 0x55, 0x56, 0x86, 0x8f, 0x74],
+            chip: [7, 0],
             nvm_size: 0x1000,
         }
     }

@@ -185,6 +185,11 @@ impl Dongle {
         }
     }
 
+    /// What its memory holds.
+    pub fn memory(&self) -> &[u8] {
+        self.nvm.bytes()
+    }
+
     /// Adds a device that is not in the network.
     pub fn add_device(&mut self, device: Device) -> DeviceKey {
         let key = DeviceKey(self.members.len());

@@ -6,6 +6,9 @@
 /// The largest piece that one command reads.
 const PIECE_MAX: usize = 200;
 
+/// The largest memory of an 800 series stick.
+const SIZE_MAX: usize = 0x1_0000;
+
 const OK: u8 = 0;
 const ERROR: u8 = 1;
 const MISMATCH: u8 = 2;
@@ -21,7 +24,7 @@ pub(super) struct Nvm {
 impl Nvm {
     pub(super) fn new(size: usize) -> Self {
         Self {
-            bytes: vec![0xff; size.min(0xffff)],
+            bytes: vec![0xff; size.min(SIZE_MAX)],
             open: None,
         }
     }
@@ -57,43 +60,65 @@ impl Nvm {
         usize::from(u16::from_be_bytes([high, low])) == new.len() && self.put(offset, new)
     }
 
-    /// Open, read, write, close.
-    pub(super) fn operate(&mut self, data: &[u8], home_id: u32, nodes: &[u16]) -> Vec<u8> {
+    /// What it holds.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Maker, type and size. Spec: INS12350, `NVM_GET_ID`.
+    pub(super) fn id(&self) -> Vec<u8> {
+        let size = u8::try_from(self.bytes.len().ilog2()).unwrap_or(0xff);
+        vec![4, 0xef, 0x80, size]
+    }
+
+    /// Open, read, write, close, with addresses of two bytes or of four.
+    pub(super) fn operate(&mut self, extended: bool, data: &[u8], home_id: u32, nodes: &[u16]) -> Vec<u8> {
+        let wide = |number: usize| {
+            let [a, b, c, d] = u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes();
+            if extended { vec![a, b, c, d] } else { vec![c, d] }
+        };
+        let answer = |status: u8, length: u8, number: usize, bytes: &[u8]| {
+            [vec![status, length], wide(number), bytes.to_vec()].concat()
+        };
         match *data {
             [0] => {
                 self.refresh(home_id, nodes);
                 self.open = Some(0);
-                let [high, low] = u16::try_from(self.bytes.len()).unwrap_or(u16::MAX).to_be_bytes();
-                vec![OK, 0, high, low]
+                return answer(OK, 0, self.bytes.len(), &[]);
             }
             [3] => {
                 self.open = None;
-                vec![OK, 0, 0, 0]
+                return answer(OK, 0, 0, &[]);
             }
-            [operation @ (1 | 2), length, high, low, ref new @ ..] => {
-                let offset = usize::from(u16::from_be_bytes([high, low]));
-                match self.open {
-                    None => return vec![ERROR, 0, high, low],
-                    Some(other) if other != 0 && other != operation => return vec![MISMATCH, 0, high, low],
-                    Some(_) => self.open = Some(operation),
-                }
-                if operation == 1 {
-                    let piece = self.get(offset, usize::from(length));
-                    let end = offset + piece.len() >= self.bytes.len();
-                    let count = u8::try_from(piece.len()).unwrap_or(0);
-                    let mut answer = vec![if end { END } else { OK }, count, high, low];
-                    answer.extend(piece);
-                    return answer;
-                }
-                let new = new.get(..usize::from(length)).unwrap_or_default();
-                if new.is_empty() || !self.put(offset, new) {
-                    return vec![ERROR, 0, high, low];
-                }
-                let end = offset + new.len() >= self.bytes.len();
-                vec![if end { END } else { OK }, length, high, low]
-            }
-            _ => vec![ERROR, 0, 0, 0],
+            _ => {}
         }
+        let (operation, length, offset, new) = match *data {
+            [operation @ (1 | 2), length, a, b, c, d, ref new @ ..] if extended => {
+                (operation, length, u32::from_be_bytes([a, b, c, d]), new)
+            }
+            [operation @ (1 | 2), length, c, d, ref new @ ..] if !extended => {
+                (operation, length, u32::from_be_bytes([0, 0, c, d]), new)
+            }
+            _ => return answer(ERROR, 0, 0, &[]),
+        };
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        match self.open {
+            None => return answer(ERROR, 0, offset, &[]),
+            Some(other) if other != 0 && other != operation => return answer(MISMATCH, 0, offset, &[]),
+            Some(_) => self.open = Some(operation),
+        }
+        if operation == 1 {
+            let piece = self.get(offset, usize::from(length));
+            let end = offset + piece.len() >= self.bytes.len();
+            let count = u8::try_from(piece.len()).unwrap_or(0);
+            return answer(if end { END } else { OK }, count, offset, &piece);
+        }
+        let new = new.get(..usize::from(length)).unwrap_or_default();
+        if new.is_empty() || !self.put(offset, new) {
+            return answer(ERROR, 0, offset, &[]);
+        }
+        let end = offset + new.len() >= self.bytes.len();
+        answer(if end { END } else { OK }, length, offset, &[])
     }
 
     /// Writes what the stick knows of its network, so that a copy of the memory holds it.
@@ -114,18 +139,18 @@ mod tests {
     #[test]
     fn a_backup_reads_everything_and_ends() {
         let mut nvm = Nvm::new(300);
-        assert_eq!(nvm.operate(&[1, 10, 0, 0], 7, &[])[0], ERROR, "not open");
-        assert_eq!(nvm.operate(&[0], 7, &[2, 3]), [OK, 0, 1, 44]);
+        assert_eq!(nvm.operate(false, &[1, 10, 0, 0], 7, &[])[0], ERROR, "not open");
+        assert_eq!(nvm.operate(false, &[0], 7, &[2, 3]), [OK, 0, 1, 44]);
         let (mut copy, mut status) = (Vec::new(), OK);
         while status == OK {
             let [high, low] = u16::try_from(copy.len()).unwrap().to_be_bytes();
-            let piece = nvm.operate(&[1, 64, high, low], 7, &[2, 3]);
+            let piece = nvm.operate(false, &[1, 64, high, low], 7, &[2, 3]);
             status = piece[0];
             copy.extend_from_slice(&piece[4..]);
         }
         assert_eq!((status, copy.len()), (END, 300));
         assert_eq!(copy[..14], *b"NVM1\0\0\0\x07\0\x02\0\x02\0\x03");
-        assert_eq!(nvm.operate(&[2, 1, 0, 0, 5], 7, &[])[0], MISMATCH);
-        assert_eq!(nvm.operate(&[3], 7, &[])[0], OK);
+        assert_eq!(nvm.operate(false, &[2, 1, 0, 0, 5], 7, &[])[0], MISMATCH);
+        assert_eq!(nvm.operate(false, &[3], 7, &[])[0], OK);
     }
 }

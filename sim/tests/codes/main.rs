@@ -11,6 +11,7 @@
     reason = "a test that panics fails, as it should"
 )]
 
+mod memory;
 mod relocking;
 mod rig;
 

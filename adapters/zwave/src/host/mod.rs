@@ -20,6 +20,7 @@ mod codes;
 mod holding;
 mod including;
 mod learning;
+mod memory;
 mod receiving;
 mod securing;
 mod sending;
@@ -48,6 +49,7 @@ use self::cipher::Cipher;
 use self::codes::Codes;
 use self::holding::Holding;
 use self::including::Joining;
+use self::memory::Memory;
 use self::sending::OnAir;
 use self::startup::Phase;
 use self::traffic::Traffic;
@@ -146,6 +148,7 @@ pub struct Host {
     actuations: BTreeMap<CommandId, Actuation>,
     codes: Codes,
     holdings: BTreeMap<NodeId, Holding>,
+    memory: Option<Memory>,
     joining: Joining,
     last_session: u8,
     troubles: u8,
@@ -189,6 +192,7 @@ impl Host {
             actuations: BTreeMap::new(),
             codes: Codes::default(),
             holdings: BTreeMap::new(),
+            memory: None,
             joining: Joining::default(),
             last_session: 0,
             troubles: 0,
@@ -268,6 +272,7 @@ impl Host {
             self.cache_due,
             self.codes.next_deadline(),
             self.holding_deadline(),
+            self.memory_deadline(),
             presence.min(),
             actuations.min(),
             self.reassembler.next_deadline(),
@@ -301,6 +306,8 @@ impl Host {
                 urgency,
             } => self.codes_ordered(task, device, what, urgency),
             Order::HoldAutoRelock { device, hold } => self.hold_ordered(device, hold),
+            Order::CopyDongle => self.copy_memory(),
+            Order::RestoreDongle(image) => self.restore_memory(&image),
             Order::Refresh { device } => self.refresh(&device),
             Order::Include(strategy) => self.include(strategy),
             Order::Answer(answer) => self.answer(answer),

@@ -73,6 +73,13 @@ impl Host {
             self.make_way();
             return false;
         }
+        if let Some(command) = self.memory_command() {
+            self.on_air = None;
+            return self.dongle.start(self.now, command).is_ok();
+        }
+        if self.memory_has_the_dongle() {
+            return false;
+        }
         let ready = self.phase == Phase::Ready;
         if ready && let Some(job) = self.next_job(Lane::LifeSafety, Lane::Person) {
             return self.transmit(job);
@@ -128,7 +135,7 @@ impl Host {
         }
     }
 
-    fn next_job(&self, first: Lane, last: Lane) -> Option<JobId> {
+    pub(super) fn next_job(&self, first: Lane, last: Lane) -> Option<JobId> {
         self.traffic
             .next(self.now, first..=last, |node| self.is_reachable(node))
     }
@@ -272,6 +279,9 @@ impl Host {
                 self.question_failed(node);
             }
             (Command::RemoveFailedNode(node), end) => self.removal_of_failed_ended(node, &end),
+            (Command::Memory(_) | Command::InitData | Command::ControllerVersion, end) => {
+                self.memory_answered(&end);
+            }
             (command, end) => tracing::debug!(?command, ?end, "command ended"),
         }
     }

@@ -60,12 +60,27 @@ impl Host {
         self.dongle = Dongle::default();
         self.land_jobs();
         self.break_off_codes();
+        self.break_off_memory();
         self.forget_links();
         self.joining_failed(
             "controller_failed",
             "the dongle went away; try again when it is back",
         );
         self.report(Report::Radio(RadioState::Away { reason }));
+    }
+
+    /// Starts the dongle anew, where it can be told to.
+    pub(super) fn restart_dongle(&mut self) -> bool {
+        let can = self.capabilities.has(function::SOFT_RESET);
+        if can {
+            self.dongle = Dongle::default();
+            self.control.clear();
+            self.phase = Phase::Resetting {
+                until: self.now + RESET_WAIT,
+            };
+            self.command(Command::SoftReset);
+        }
+        can
     }
 
     fn start_dongle(&mut self) {
@@ -94,6 +109,7 @@ impl Host {
             Phase::Resetting { .. } => self.start_dongle(),
             Phase::Ready => {
                 tracing::info!("the dongle restarted by itself");
+                self.break_off_memory();
                 self.land_jobs();
                 self.control.clear();
                 self.start_dongle();
@@ -186,7 +202,8 @@ impl Host {
             | Command::AssignSucReturnRoute(_)
             | Command::AddNode(_)
             | Command::RemoveNode(_)
-            | Command::RemoveFailedNode(_) => {}
+            | Command::RemoveFailedNode(_)
+            | Command::Memory(_) => {}
         }
         Ok(())
     }
@@ -222,6 +239,7 @@ impl Host {
     fn started(&mut self) {
         self.phase = Phase::Ready;
         self.troubles = 0;
+        self.memory_started();
         tracing::info!(nodes = self.nodes.len(), "the dongle works");
         self.report(Report::Radio(RadioState::Ready));
         for presence in self.presence.values_mut() {
@@ -247,6 +265,7 @@ impl Host {
         self.dongle = Dongle::default();
         self.land_jobs();
         self.break_off_codes();
+        self.break_off_memory();
         self.forget_links();
         self.joining_failed(
             "controller_failed",

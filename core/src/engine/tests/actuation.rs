@@ -25,6 +25,8 @@ fn orders(house: &House) -> Vec<String> {
             | Order::Cancel
             | Order::Exclude
             | Order::RemoveFailed { .. }
+            | Order::CopyDongle
+            | Order::RestoreDongle(_)
             | Order::Codes { .. }
             | Order::HoldAutoRelock { .. } => format!("{order:?}"),
         })

@@ -1,7 +1,7 @@
 //! What the host says to the dongle.
 
 use super::super::frame::Data;
-use super::{NodeId, NodeIdWidth, function};
+use super::{NodeId, NodeIdWidth, Nvm, function};
 
 /// Ask for an acknowledgement (0x01), allow routing (0x04) and exploring (0x20).
 const TRANSMIT_OPTIONS: u8 = 0x25;
@@ -54,6 +54,8 @@ pub enum Command {
     RemoveNode(RemoveMode),
     /// [`function::REMOVE_FAILED_NODE`]
     RemoveFailedNode(NodeId),
+    /// Something about the dongle's memory.
+    Memory(Nvm),
 }
 
 /// What to do about inclusion.
@@ -114,6 +116,7 @@ impl Command {
             Self::AddNode(_) => function::ADD_NODE,
             Self::RemoveNode(_) => function::REMOVE_NODE,
             Self::RemoveFailedNode(_) => function::REMOVE_FAILED_NODE,
+            Self::Memory(nvm) => nvm.function(),
         }
     }
 
@@ -138,7 +141,8 @@ impl Command {
             | Self::RequestNodeInfo(_)
             | Self::SendData { .. }
             | Self::AssignSucReturnRoute(_)
-            | Self::RemoveFailedNode(_) => true,
+            | Self::RemoveFailedNode(_)
+            | Self::Memory(_) => true,
         }
     }
 
@@ -161,7 +165,8 @@ impl Command {
             | Self::RequestNodeInfo(_)
             | Self::SendDataAbort
             | Self::AddNode(_)
-            | Self::RemoveNode(_) => false,
+            | Self::RemoveNode(_)
+            | Self::Memory(_) => false,
         }
     }
 
@@ -208,6 +213,7 @@ impl Command {
                 width.put(*node, &mut payload);
                 payload.push(callback);
             }
+            Self::Memory(nvm) => nvm.put(&mut payload),
             Self::AddNode(mode) => match mode {
                 // High power 0x80, network-wide 0x40.
                 AddMode::Any => payload.extend_from_slice(&[0xc1, callback]),

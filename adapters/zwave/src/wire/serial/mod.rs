@@ -4,6 +4,7 @@
 
 mod answer;
 mod command;
+mod memory;
 mod said;
 
 use super::reader::{Reader, TooShort};
@@ -13,6 +14,7 @@ pub use answer::{
     parse_long_range_nodes, parse_protocol_info,
 };
 pub use command::{AddMode, Command, RemoveMode};
+pub use memory::{Nvm, NvmAnswer, NvmOperation, NvmStatus, parse_nvm_answer, parse_nvm_size};
 pub use said::{NetworkStatus, SerialError, TransmitStatus, Unsolicited};
 
 /// The Serial API functions that hubd speaks.
@@ -31,6 +33,8 @@ pub mod function {
     pub const SERIAL_API_STARTED: u8 = 0x0a;
     /// Settings of the Serial API itself.
     pub const SERIAL_API_SETUP: u8 = 0x0b;
+    /// Switch the receiver on or off.
+    pub const RECEIVE_MODE: u8 = 0x10;
     /// Send a frame to a node.
     pub const SEND_DATA: u8 = 0x13;
     /// The library's version.
@@ -39,6 +43,16 @@ pub mod function {
     pub const SEND_DATA_ABORT: u8 = 0x16;
     /// Home id and the dongle's own node id.
     pub const CONTROLLER_ID: u8 = 0x20;
+    /// How large the dongle's memory is (500 series).
+    pub const NVM_ID: u8 = 0x29;
+    /// Read a piece of the dongle's memory (500 series).
+    pub const NVM_READ_LONG: u8 = 0x2a;
+    /// Write a piece of the dongle's memory (500 series).
+    pub const NVM_WRITE_LONG: u8 = 0x2b;
+    /// Open, read, write or close the dongle's memory (700 series).
+    pub const NVM_OPERATIONS: u8 = 0x2e;
+    /// The same with larger addresses (800 series).
+    pub const EXTENDED_NVM_OPERATIONS: u8 = 0x3d;
     /// What the dongle remembers of a node's radio.
     pub const NODE_PROTOCOL_INFO: u8 = 0x41;
     /// Something changed in the network.
