@@ -51,7 +51,6 @@ impl Dongle {
                 self.respond(now, function, vec![u8::from(done)]);
             }
             0x29 => self.respond(now, function, self.nvm.id()),
-            0x10 => self.respond(now, function, vec![1]),
             0x2e | 0x3d => {
                 let nodes: Vec<u16> = self.nodes.keys().copied().collect();
                 let answer = self
@@ -90,7 +89,7 @@ impl Dongle {
                 self.nodes.keys().for_each(|node| set_bit(&mut mask, *node));
                 self.respond(now, function, mask.to_vec());
             }
-            0x54 | 0xd9 => self.respond(now, function, vec![1]),
+            0x10 | 0x54 | 0xd9 => self.respond(now, function, vec![1]),
             // Node information (0x03) and watchdog (0xD2, 0xD3) have no response; and a stick acknowledges what it
             // does not know and says nothing more.
             _ => {}
