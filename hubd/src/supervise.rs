@@ -226,6 +226,8 @@ const fn is_emergency(order: &Order) -> bool {
         | Order::Answer(_)
         | Order::Cancel
         | Order::Exclude
+        | Order::CopyDongle
+        | Order::RestoreDongle(_)
         | Order::RemoveFailed { .. } => false,
     }
 }

@@ -3,8 +3,9 @@
 
 use hubd_model::Report;
 use hubd_model::{
-    CommandId, DeviceAddress, InclusionAnswer, InclusionStrategy, Key128, LockOp, Millis, MonoTime, Now,
-    Order, SecretString, UnixMillis, Urgency, WallTime,
+    CodeSlot, CodeTask, CodeTaskId, CommandId, CredentialKind, DeviceAddress, DongleImage, Hold,
+    InclusionAnswer, InclusionStrategy, Key128, LocalMinute, LockOp, LockSchedule, Millis, MonoTime, Now,
+    Order, Pin, SecretBytes, SecretString, SlotKey, SlotWish, UnixMillis, Urgency, WallTime,
 };
 use hubd_zwave::host::{Host, Input, Output};
 use hubd_zwave::security::s2_wire::S2Command;
@@ -19,7 +20,7 @@ const OUTPUTS_MAX: usize = 2_000;
 /// Steps of one run; a longer input adds nothing but time.
 const STEPS_MAX: usize = 200;
 /// What the dongle can do: send, include, exclude, and what belongs to it.
-const FUNCTIONS: [u8; 8] = [0x13, 0x16, 0x41, 0x4a, 0x4b, 0x60, 0x61, 0x62];
+const FUNCTIONS: [u8; 9] = [0x13, 0x16, 0x2e, 0x41, 0x4a, 0x4b, 0x60, 0x61, 0x62];
 const HOME: &[u8] = include_bytes!("../../corpus/node_cache/home");
 const HOME_ID: u32 = 0x7e57_0001;
 const HUB: NodeId = NodeId(1);
@@ -193,7 +194,13 @@ impl World {
         } else {
             LockOp::Lock
         };
-        self.input(Input::Order(match choice % 12 {
+        let code = |what| Order::Codes {
+            task: CodeTaskId(id.into()),
+            device: device.clone(),
+            what: Box::new(what),
+            urgency: Urgency::Person,
+        };
+        self.input(Input::Order(match choice % 18 {
             0..4 => Order::Actuate {
                 command,
                 device,
@@ -208,7 +215,18 @@ impl World {
             8 => Order::Answer(InclusionAnswer::DskPin(text)),
             9 => Order::Cancel,
             10 => Order::Exclude,
-            _ => Order::RemoveFailed { device },
+            11 => Order::RemoveFailed { device },
+            12..=14 => code(code_task(data)),
+            15 => Order::HoldAutoRelock {
+                device,
+                hold: if id & 0x80 == 0 {
+                    Hold::Suspended
+                } else {
+                    Hold::Restored
+                },
+            },
+            16 => Order::CopyDongle,
+            _ => Order::RestoreDongle(DongleImage::new(SecretBytes::new(data.to_vec()))),
         }));
     }
 
@@ -324,6 +342,46 @@ impl World {
             }
             _ => {}
         }
+    }
+}
+
+/// An order about codes, from the third byte on.
+fn code_task(data: &[u8]) -> CodeTask {
+    let at = |index: usize| data.get(index).copied().unwrap_or_default();
+    let slot = CodeSlot::new(u16::from(at(3)) + 1).unwrap_or_else(|| unreachable!("it is at least 1"));
+    let key = SlotKey {
+        kind: match at(4) % 4 {
+            1 => CredentialKind::Rfid,
+            2 => CredentialKind::Fingerprint,
+            _ => CredentialKind::Pin,
+        },
+        slot,
+    };
+    let digits = format!("{:0>5}", u16::from(at(5)) << 8 | u16::from(at(6)));
+    let minute = |day| LocalMinute {
+        year: 2026,
+        month: 11,
+        day,
+        hour: 9,
+        minute: 0,
+    };
+    let schedule = LockSchedule {
+        dated: (at(7) & 1 != 0).then(|| (minute(1), minute(2))),
+        weekly: Vec::new(),
+    };
+    match (at(2) % 5, Pin::parse(SecretString::new(digits))) {
+        (0, _) => CodeTask::ReadAll { known: None },
+        (1, _) => CodeTask::Read(key),
+        (2, _) => CodeTask::Clear(key),
+        (3, Ok(pin)) => CodeTask::Write {
+            key,
+            wish: SlotWish {
+                pin,
+                name: String::new(),
+                schedule,
+            },
+        },
+        _ => CodeTask::Enrol(key),
     }
 }
 

@@ -145,6 +145,7 @@ fn serve(ready: &Sender<Served>) {
             store: store.clone(),
             status: opened.status,
             memory: opened.memory,
+            vain_start: None,
             radios: Vec::new(),
             stop_radios: CancellationToken::new(),
             version: "fuzz".into(),
