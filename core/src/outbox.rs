@@ -64,6 +64,11 @@ impl Outbox {
         self.now = now;
     }
 
+    /// Both clocks at this mutation.
+    pub(crate) fn now(&self) -> Now {
+        self.now
+    }
+
     /// The monotonic clock at this mutation.
     pub(crate) fn mono(&self) -> MonoTime {
         self.now.mono
@@ -111,13 +116,11 @@ impl Outbox {
     }
 
     /// Remembers a row of intent. It leaves before the entries of its mutation, so that it is on disk when they are.
-    #[expect(dead_code, reason = "the part that has intents follows")]
     pub(crate) fn save_intent(&mut self, record: Record) {
         self.intents.push_back(Output::Save(record));
     }
 
     /// Forgets a row of intent, in the same order.
-    #[expect(dead_code, reason = "the part that has intents follows")]
     pub(crate) fn forget_intent(&mut self, key: RecordKey) {
         self.intents.push_back(Output::Forget(key));
     }

@@ -25,10 +25,6 @@ pub enum Change {
     Replaced,
     /// It has no use left.
     UsedUp,
-    /// It began to open doors, by its schedule.
-    Began,
-    /// It ended, by its schedule.
-    Expired,
     /// Every lock is proven free of it.
     Gone,
 }
@@ -46,8 +42,6 @@ impl Change {
             Self::Disabled => "disabled",
             Self::Replaced => "replaced",
             Self::UsedUp => "used_up",
-            Self::Began => "began",
-            Self::Expired => "expired",
             Self::Gone => "gone",
         }
     }

@@ -1,126 +1,466 @@
 //! People, what opens doors for them, and a mirror of every lock's slots that each lock is made to agree with.
+//!
+//! What is wanted is kept in rows of people and credentials. [`plan`] says what is to be done so that a lock holds it,
+//! [`mirror`] does it, and [`Keeper`] joins the two:
+//!
+//! ```text
+//!   requests --> people, credentials --+                          +--> orders (reads, writes, clears)
+//!                                      +--> plan --> mirror ------+--> slot.pending, slot.synced, slot.drifted, slot.stuck
+//!   the lock's words --> mirror -------+      ^                   +--> rows of slots, before the entries
+//!                                             +-- the date
+//! ```
 
 pub mod chance;
+mod decisions;
 pub mod event;
+pub mod hours;
 pub mod hygiene;
+mod mirror;
+mod opening;
+mod people;
+pub mod plan;
 pub mod record;
 pub mod request;
+mod requests;
+mod show;
+mod telling;
 pub mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use hubd_model::{CredentialId, Entropy, LockId, PersonId};
+use hubd_model::{
+    CodeCapabilities, CodeReport, CodeTaskId, CredentialId, DeviceAddress, LockId, MonoTime, Now, Order,
+    PersonId, RadioName, SlotContent, SlotKey, UnixMillis, Zone,
+};
 
+use crate::devices::Devices;
+use crate::event::Event;
+use crate::outbox::{DeviceId, Outbox};
+use crate::output::{Record, RecordKey};
+use crate::radios::Radio;
 use chance::Chance;
-use record::{Credential, CredentialsMemory, Means, MirrorRecord, Person};
-use view::{CodesView, CredentialView, FramesView, PersonView};
+use event::{Change, CredentialsEvent};
+use mirror::sending::Surroundings;
+use mirror::{Mirror, Slot};
+use plan::Household;
+use record::{Credential, CredentialsKey, CredentialsMemory, CredentialsRecord, Person, Standing};
+
+/// A plan that gives slots away is made again with them given; it ends after so many turns.
+const TURNS_MAX: usize = 4;
+
+/// What the keeper sees of the rest of the mind.
+#[derive(Clone, Copy)]
+pub(crate) struct Around<'a> {
+    pub(crate) devices: &'a Devices,
+    pub(crate) radios: &'a [Radio],
+    pub(crate) zone: &'a Zone,
+    /// Why the store cannot write.
+    pub(crate) store_failure: Option<&'a str>,
+    pub(crate) now: Now,
+}
+
+impl Around<'_> {
+    fn at(&self) -> UnixMillis {
+        self.now.wall.label()
+    }
+}
 
 /// People, credentials and the mirrors of the locks.
 #[derive(Debug, Default)]
 pub(crate) struct Keeper {
     people: BTreeMap<PersonId, Person>,
     credentials: BTreeMap<CredentialId, Credential>,
-    mirrors: BTreeMap<LockId, MirrorRecord>,
+    mirrors: BTreeMap<LockId, Mirror>,
     chance: Chance,
+    tasks: u64,
+    /// What is on disk.
+    durable: u64,
+    changed_people: BTreeSet<PersonId>,
+    changed_credentials: BTreeSet<CredentialId>,
+    /// The date as it was when the enabled emergency codes were looked at.
+    wake: Option<MonoTime>,
+}
+
+/// Where a lock is and what it can do.
+struct Station<'a> {
+    radio: &'a RadioName,
+    device: &'a DeviceAddress,
+    capabilities: &'a CodeCapabilities,
+    secure: bool,
 }
 
 impl Keeper {
     /// Takes what the store remembers.
-    pub(crate) fn restore(&mut self, memory: CredentialsMemory, entropy: Entropy) {
+    pub(crate) fn restore(
+        &mut self,
+        memory: CredentialsMemory,
+        entropy: hubd_model::Entropy,
+        last_seq: u64,
+        now: MonoTime,
+    ) {
         self.chance = Chance::new(entropy);
-        self.people = memory
-            .people
-            .into_iter()
-            .map(|person| (person.id.clone(), person))
-            .collect();
-        self.mirrors = memory
+        self.durable = last_seq;
+        self.people = by_key(memory.people, |person| person.id.clone());
+        self.credentials = by_key(memory.credentials, |credential| credential.id.clone());
+        let mirrors = memory
             .mirrors
             .into_iter()
-            .map(|mirror| (mirror.lock.clone(), mirror))
-            .collect();
-        self.credentials = memory
-            .credentials
-            .into_iter()
-            .map(|credential| (credential.id.clone(), credential))
-            .collect();
+            .map(|record| Mirror::restored(record, now));
+        self.mirrors = by_key(mirrors, |mirror| mirror.record.lock.clone());
+        for record in memory.slots {
+            // A slot without its lock's row is of no use.
+            if let Some(mirror) = self.mirrors.get_mut(&record.lock) {
+                mirror.slots.insert(record.key, Slot::restored(record, now));
+            }
+        }
     }
 
-    pub(crate) fn people(&self) -> Vec<PersonView> {
-        self.people.keys().filter_map(|id| self.person(id)).collect()
+    /// Everything up to this entry is on disk.
+    pub(crate) fn durable(&mut self, seq: u64) {
+        if seq > self.durable {
+            self.durable = seq;
+            for mirror in self.mirrors.values_mut().filter(|mirror| mirror.waits_for_disk()) {
+                mirror.dirty = true;
+            }
+        }
     }
 
-    pub(crate) fn person(&self, id: &PersonId) -> Option<PersonView> {
-        let person = self.people.get(id).filter(|person| !person.removed)?;
-        let credentials = self.credentials.values();
-        Some(PersonView {
-            id: person.id.clone(),
-            name: person.name.clone(),
-            role: person.role,
-            may_sign_in: person.may_sign_in,
-            created_at: person.created_at,
-            credentials: credentials
-                .filter(|credential| credential.person == *id)
-                .map(|credential| credential.id.clone())
-                .collect(),
-        })
+    /// When to come back.
+    pub(crate) fn deadline(&self) -> Option<MonoTime> {
+        self.wake
     }
 
-    pub(crate) fn credentials(&self) -> Vec<CredentialView> {
-        self.credentials
-            .keys()
-            .filter_map(|id| self.credential(id))
-            .collect()
+    /// A lock spoke, so it can be told what waits.
+    pub(crate) fn heard(&mut self, lock: &LockId, now: MonoTime) {
+        if let Some(mirror) = self.mirrors.get_mut(lock) {
+            mirror.heard(now);
+        }
     }
 
-    pub(crate) fn credential(&self, id: &CredentialId) -> Option<CredentialView> {
-        let credential = self.credentials.get(id)?;
-        let (digits, inventory) = match &credential.means {
-            Means::Pin(pin) => (Some(pin.digits()), None),
-            Means::Enrolled(_) => (None, None),
-            Means::MechanicalKey(inventory) | Means::Fob(inventory) => (None, Some(inventory.clone())),
+    /// A lock is announced, for the first time or with other abilities.
+    pub(crate) fn announced(&mut self, lock: &LockId, around: &Around<'_>) {
+        let Some(known) = around.devices.locks.get(lock) else {
+            return;
         };
-        Some(CredentialView {
-            id: credential.id.clone(),
-            person: credential.person.clone(),
-            label: credential.label.clone(),
-            means: credential.means.as_str(),
-            digits,
-            inventory,
-            usage: credential.usage,
-            schedule: credential.schedule.clone(),
-            uses_left: credential.uses_left,
-            locks: credential.locks.clone(),
-            standing: credential.standing.clone(),
-            expired: false,
-            created_at: credential.created_at,
-            rotated_at: credential.rotated_at,
-            rotation_due: false,
-            places: Vec::new(),
-        })
+        let (name, model) = (&known.view.name, &known.view.description.model);
+        let keeps = keeps_codes(&known.view.description.lock.codes);
+        if let Some(mirror) = self.mirrors.get_mut(lock) {
+            if mirror.record.name != *name || mirror.record.model != *model {
+                mirror.change().name.clone_from(name);
+                mirror.change().model.clone_from(model);
+            }
+            mirror.dirty = true;
+        } else if keeps {
+            let mirror = Mirror::new(lock.clone(), name.clone(), model.clone(), around.now.mono);
+            self.mirrors.insert(lock.clone(), mirror);
+        }
     }
 
-    pub(crate) fn codes(&self, lock: &LockId) -> Option<CodesView> {
-        self.all_codes().into_iter().find(|codes| codes.lock == *lock)
-    }
-
-    pub(crate) fn all_codes(&self) -> Vec<CodesView> {
-        self.mirrors
+    /// A lock is no device of the hub any more. What it held is remembered until it is filled again or given up.
+    pub(crate) fn removed(&mut self, lock: &LockId, around: &Around<'_>, out: &mut Outbox) {
+        let wanted = self
+            .credentials
             .values()
-            .map(|mirror| CodesView {
-                lock: mirror.lock.clone(),
-                name: mirror.name.clone(),
-                gone: mirror.gone,
-                slots: Vec::new(),
-                left_out: Vec::new(),
-                read_at: mirror.read_at,
-                emptied: mirror.emptied,
-                could_replace: Vec::new(),
-                frames: FramesView {
-                    per_day: None,
-                    left: mirror.frames_left,
-                    total: mirror.frames_total,
-                },
-            })
-            .collect()
+            .any(|credential| credential.locks.contains(lock));
+        let Some(mirror) = self.mirrors.get_mut(lock) else {
+            return;
+        };
+        mirror.lose_radio(around.now.mono, around.at());
+        let holds = mirror.slots.values().any(|slot| slot.credential().is_some());
+        if wanted || holds {
+            mirror.change().gone = Some(around.at());
+        } else {
+            self.drop_mirror(lock, out);
+        }
     }
+
+    /// A radio forgot what it was told.
+    pub(crate) fn radio_lost(&mut self, radio: &RadioName, around: &Around<'_>) {
+        for (lock, mirror) in &mut self.mirrors {
+            let there = around
+                .devices
+                .locks
+                .get(lock)
+                .is_some_and(|known| known.view.radio == *radio);
+            if there {
+                mirror.lose_radio(around.now.mono, around.at());
+            }
+        }
+    }
+
+    /// A radio works again, or the store does.
+    pub(crate) fn look_again(&mut self) {
+        for mirror in self.mirrors.values_mut() {
+            mirror.dirty = true;
+        }
+    }
+
+    /// What a radio says of a lock's codes.
+    pub(crate) fn reported(
+        &mut self,
+        lock: &LockId,
+        report: CodeReport,
+        around: &Around<'_>,
+        out: &mut Outbox,
+    ) {
+        let (now, at) = (around.now.mono, around.at());
+        let Some(mirror) = self.mirrors.get_mut(lock) else {
+            return;
+        };
+        match report {
+            CodeReport::Slot {
+                key,
+                content,
+                schedule,
+            } => {
+                let drift = mirror.said(key, content, schedule, now, at);
+                self.drifted(lock, key, drift, out);
+            }
+            CodeReport::Checksum(checksum) => mirror.checksum(checksum, now),
+            CodeReport::Changed { key, change } => {
+                if mirror.changed(key, change, now) {
+                    let event = CredentialsEvent::CodesChanged { key, change };
+                    tell(lock, event, out);
+                }
+            }
+            CodeReport::Ended { task, end, frames } => {
+                let ended = mirror.ended(task, end, frames, now, at);
+                for key in ended.vanished {
+                    let drift = self
+                        .mirrors
+                        .get_mut(lock)
+                        .and_then(|mirror| mirror.said(key, SlotContent::Empty, None, now, at));
+                    self.drifted(lock, key, drift, out);
+                }
+                if let Some(codes) = ended.emptied {
+                    tell(lock, CredentialsEvent::LockEmptied { codes }, out);
+                }
+                if let Some((key, reason)) = ended.not_enrolled {
+                    self.not_enrolled(lock, key, reason, out);
+                }
+            }
+        }
+    }
+
+    /// Does what is due, and saves what changed. The end of every mutation.
+    pub(crate) fn run(&mut self, around: &Around<'_>, out: &mut Outbox) {
+        let now = around.now.mono;
+        let due = |mirror: &Mirror| mirror.dirty || mirror.wake.is_some_and(|wake| wake <= now);
+        if self.mirrors.values().any(due) {
+            self.end_emergencies(around, out);
+        }
+        let locks: Vec<LockId> = self
+            .mirrors
+            .iter()
+            .filter(|(_, mirror)| due(mirror))
+            .map(|(lock, _)| lock.clone())
+            .collect();
+        for lock in &locks {
+            self.advance(lock, around, out);
+        }
+        if !locks.is_empty() {
+            self.forget_removed(out);
+            for lock in &locks {
+                self.save_mirror(lock, out);
+            }
+        }
+        self.save_changed(out);
+        self.wake = self.mirrors.values().filter_map(|mirror| mirror.wake).min();
+    }
+
+    /// Plans one lock and sends what can be sent.
+    fn advance(&mut self, lock: &LockId, around: &Around<'_>, out: &mut Outbox) {
+        let station = station(lock, around);
+        let fallback = CodeCapabilities::default();
+        let capabilities = station.as_ref().map_or(&fallback, |station| station.capabilities);
+        let house = Household {
+            people: &self.people,
+            credentials: &self.credentials,
+            zone: around.zone,
+            wall: around.now.wall,
+        };
+        let surroundings = Surroundings {
+            now: around.now.mono,
+            wall: around.now.wall,
+            radio_ready: station
+                .as_ref()
+                .is_some_and(|station| is_ready(around, station.radio)),
+            durable: if around.store_failure.is_some() {
+                0
+            } else {
+                self.durable
+            },
+            battery: capabilities.battery,
+            checksum: capabilities.checksum,
+        };
+        let (now, at) = (around.now.mono, around.at());
+        let Some(mirror) = self.mirrors.get_mut(lock) else {
+            return;
+        };
+        mirror.dirty = false;
+        mirror.give_up_silent(now, at);
+        mirror.refill_frames(now);
+        mirror.forget_late_copies(now);
+        let secure = station.as_ref().is_some_and(|station| station.secure);
+        for _ in 0..TURNS_MAX {
+            mirror.plan = plan::plan(mirror.lock_facts(capabilities, secure), house, &mirror.facts(now));
+            let disarmed = mirror.disarm_unwanted();
+            if !mirror.settle_slots(house.credentials, now, lock, out) && !disarmed {
+                break;
+            }
+        }
+        let tasks = mirror.tasks(&surroundings);
+        mirror.note_pending(&tasks, house.credentials, now, at, lock, out);
+        let mut blocked = Vec::new();
+        for task in tasks {
+            if !mirror.is_armed(&task.act) {
+                let seq = mirror.tell_pending(&task, house.credentials, lock, out);
+                mirror.arm(&task.act, seq, at);
+            }
+            match (mirror.gate(&task, &surroundings), &station) {
+                (Ok(()), Some(station)) => {
+                    self.tasks = self.tasks.wrapping_add(1);
+                    let id = CodeTaskId(self.tasks);
+                    let (what, urgency) = mirror.send(id, &task, now);
+                    let order = Order::Codes {
+                        task: id,
+                        device: station.device.clone(),
+                        what: Box::new(what),
+                        urgency,
+                    };
+                    out.order(station.radio, order);
+                }
+                (Ok(()), None) => {}
+                (Err(why), _) => blocked.push((task, why)),
+            }
+        }
+        for key in mirror.stuck(now) {
+            mirror.tell_stuck(key, &blocked, house.credentials, lock, out);
+        }
+        mirror.wake = mirror.next_wake(&blocked, &surroundings);
+        mirror.blocked = blocked;
+    }
+
+    fn drifted(&mut self, lock: &LockId, key: SlotKey, drift: Option<event::Drift>, out: &mut Outbox) {
+        let Some(drift) = drift else { return };
+        let about = self
+            .mirrors
+            .get(lock)
+            .map(|mirror| mirror.about(key, &self.credentials));
+        let about = about.unwrap_or_default();
+        let event = CredentialsEvent::SlotDrifted {
+            key,
+            credential: about.credential,
+            person: about.person,
+            drift,
+        };
+        tell(lock, event, out);
+    }
+
+    /// A removed credential of which every lock is proven free is forgotten, and then a removed person.
+    fn forget_removed(&mut self, out: &mut Outbox) {
+        let removed = self
+            .credentials
+            .values()
+            .filter(|credential| credential.standing == Standing::Removed);
+        let gone: Vec<CredentialId> = removed
+            .filter(|credential| {
+                !self.mirrors.values().any(|mirror| {
+                    let mut slots = mirror.slots.values();
+                    slots.any(|slot| slot.credential() == Some(&credential.id))
+                })
+            })
+            .map(|credential| credential.id.clone())
+            .collect();
+        for id in gone {
+            let Some(credential) = self.credentials.remove(&id) else {
+                continue;
+            };
+            self.changed_credentials.remove(&id);
+            out.forget_intent(RecordKey::Credentials(CredentialsKey::Credential(id.clone())));
+            let event = CredentialsEvent::CredentialChanged {
+                credential: id,
+                person: credential.person,
+                change: Change::Gone,
+                by: None,
+            };
+            out.journal(None, Event::Credentials(event));
+        }
+        let people = self.people.values().filter(|person| person.removed);
+        let gone: Vec<PersonId> = people
+            .filter(|person| {
+                let mut credentials = self.credentials.values();
+                !credentials.any(|credential| credential.person == person.id)
+            })
+            .map(|person| person.id.clone())
+            .collect();
+        for id in gone {
+            self.people.remove(&id);
+            self.changed_people.remove(&id);
+            out.forget_intent(RecordKey::Credentials(CredentialsKey::Person(id)));
+        }
+    }
+
+    fn save_mirror(&mut self, lock: &LockId, out: &mut Outbox) {
+        if let Some(mirror) = self.mirrors.get_mut(lock) {
+            mirror.save(out);
+        }
+    }
+
+    fn save_changed(&mut self, out: &mut Outbox) {
+        for id in std::mem::take(&mut self.changed_people) {
+            if let Some(person) = self.people.get(&id) {
+                save(CredentialsRecord::Person(person.clone()), out);
+            }
+        }
+        for id in std::mem::take(&mut self.changed_credentials) {
+            if let Some(credential) = self.credentials.get(&id) {
+                save(CredentialsRecord::Credential(credential.clone()), out);
+            }
+        }
+    }
+
+    fn drop_mirror(&mut self, lock: &LockId, out: &mut Outbox) {
+        let Some(mirror) = self.mirrors.remove(lock) else {
+            return;
+        };
+        for key in mirror.slots.into_keys() {
+            out.forget_intent(RecordKey::Credentials(CredentialsKey::Slot(lock.clone(), key)));
+        }
+        out.forget_intent(RecordKey::Credentials(CredentialsKey::Mirror(lock.clone())));
+    }
+}
+
+/// Journals something of a lock; the entry's number.
+fn tell(lock: &LockId, event: CredentialsEvent, out: &mut Outbox) -> u64 {
+    out.journal(Some(DeviceId::Lock(lock.clone())), Event::Credentials(event))
+}
+
+fn save(record: CredentialsRecord, out: &mut Outbox) {
+    out.save_intent(Record::Credentials(Box::new(record)));
+}
+
+fn station<'a>(lock: &LockId, around: &Around<'a>) -> Option<Station<'a>> {
+    let view = &around.devices.locks.get(lock)?.view;
+    Some(Station {
+        radio: &view.radio,
+        device: &view.address,
+        capabilities: &view.description.lock.codes,
+        secure: view.description.security.is_authenticated(),
+    })
+}
+
+fn is_ready(around: &Around<'_>, radio: &RadioName) -> bool {
+    around
+        .radios
+        .iter()
+        .any(|known| known.view.name == *radio && known.is_ready())
+}
+
+const fn keeps_codes(capabilities: &CodeCapabilities) -> bool {
+    capabilities.pin_slots > 0 || capabilities.rfid_slots > 0 || capabilities.finger_slots > 0
+}
+
+fn by_key<K: Ord, V>(values: impl IntoIterator<Item = V>, key: impl Fn(&V) -> K) -> BTreeMap<K, V> {
+    values.into_iter().map(|value| (key(&value), value)).collect()
 }

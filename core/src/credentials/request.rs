@@ -296,6 +296,9 @@ pub enum CredentialsRefusal {
         /// The slot.
         key: SlotKey,
     },
+    /// A name that is empty or too long.
+    #[error("a name has 1 to 64 characters, without control characters")]
+    BadName,
     /// A label that is too long.
     #[error("a label has at most 64 characters, without control characters")]
     BadLabel,
@@ -401,6 +404,7 @@ impl CredentialsRefusal {
             Self::NoSuchCredential(_) => "no_such_credential",
             Self::NoSuchLock(_) => "no_such_lock",
             Self::NoSuchSlot { .. } => "no_such_slot",
+            Self::BadName => "bad_name",
             Self::BadLabel => "bad_label",
             Self::BadSchedule(_) => "bad_schedule",
             Self::BadUses => "bad_uses",

@@ -1,11 +1,11 @@
 //! What radios report, given to the part that it concerns.
 
 use hubd_model::{
-    AlarmSignal, BoltState, DeviceAddress, DeviceDescription, LinkState, LockId, LockSignal, RadioName,
-    RadioState, RemovalCause, Report, Via,
+    AlarmSignal, BoltState, CodeReport, CodeTaskEnd, DeviceAddress, DeviceDescription, LinkState, LockId,
+    LockSignal, RadioName, RadioState, RemovalCause, Report, Via,
 };
 
-use super::Engine;
+use super::{Engine, around};
 use crate::actuation::desk::Claim;
 use crate::devices::{Announced, DEVICES_PER_RADIO_MAX};
 use crate::event::Event;
@@ -24,7 +24,7 @@ impl Engine {
                 device,
                 description,
                 fresh,
-            } => self.announced(name, device, description, fresh),
+            } => self.announced(name, &device, description, fresh),
             Report::Removed { device, cause } => self.removed(name, &device, cause),
             Report::Lock { device, signal } => {
                 let id = self.heard(name, &device, true);
@@ -68,8 +68,9 @@ impl Engine {
                     self.devices.link(&id, link, &mut self.out);
                 }
             }
-            // Nobody has asked for these.
-            Report::Codes { .. } | Report::Dongle(_) => {}
+            // Nobody has asked for this.
+            Report::Dongle(_) => {}
+            Report::Codes { device, report } => self.codes_reported(name, &device, report),
             Report::AutoRelock { device, hold } => {
                 if let Some(DeviceId::Lock(lock)) = self.heard(name, &device, true) {
                     self.life_safety.auto_relock(&lock, hold);
@@ -93,6 +94,10 @@ impl Engine {
                     .is_some_and(|lock| lock.view.radio == *name)
             };
             self.life_safety.radio_works(is_its, now);
+            self.keeper.look_again();
+        } else {
+            let around = around!(self);
+            self.keeper.radio_lost(name, &around);
         }
         match turn {
             Turn::Same => {}
@@ -110,19 +115,23 @@ impl Engine {
     fn announced(
         &mut self,
         name: &RadioName,
-        device: DeviceAddress,
+        device: &DeviceAddress,
         description: DeviceDescription,
         fresh: bool,
     ) {
-        if let Some(id) = self.devices.find(name, &device) {
+        if let Some(id) = self.devices.find(name, device) {
             if self.devices.update(&id, &description, fresh) {
+                self.keeps_codes(&id);
                 return;
             }
-            self.removed(name, &device, RemovalCause::Unknown);
+            self.removed(name, device, RemovalCause::Unknown);
         }
         let announced = self
             .devices
-            .include(name, device, description, fresh, &mut self.out);
+            .include(name, device.clone(), description, fresh, &mut self.out);
+        if let Some(id) = self.devices.find(name, device) {
+            self.keeps_codes(&id);
+        }
         if announced == Announced::TooMany
             && let Some(radio) = self.radio_mut(name)
             && !std::mem::replace(&mut radio.overfull, true)
@@ -146,6 +155,8 @@ impl Engine {
         self.devices.remove(name, device, cause, &mut self.out);
         if let Some(DeviceId::Lock(lock)) = id {
             self.desk.lock_lost(&lock, &mut self.out);
+            let around = around!(self);
+            self.keeper.removed(&lock, &around, &mut self.out);
         }
         let count = self.devices.count_on(name);
         if let Some(radio) = self.radio_mut(name)
@@ -168,8 +179,35 @@ impl Engine {
         self.devices.heard(&id, self.out.at());
         if believed {
             self.devices.link(&id, LinkState::Online, &mut self.out);
+            if let DeviceId::Lock(lock) = &id {
+                self.keeper.heard(lock, self.out.mono());
+            }
         }
         Some(id)
+    }
+
+    /// A lock is announced: what it can do with codes may be new.
+    pub(super) fn keeps_codes(&mut self, id: &DeviceId) {
+        if let DeviceId::Lock(lock) = id {
+            let around = around!(self);
+            self.keeper.announced(lock, &around);
+        }
+    }
+
+    /// A radio says something of a lock's codes. The end of a task that was not answered is no word of the lock.
+    fn codes_reported(&mut self, name: &RadioName, device: &DeviceAddress, report: CodeReport) {
+        let spoke = match &report {
+            CodeReport::Slot { .. } | CodeReport::Checksum(_) | CodeReport::Changed { .. } => true,
+            CodeReport::Ended { end, .. } => !matches!(end, CodeTaskEnd::NoAnswer { .. }),
+        };
+        let id = if spoke {
+            self.heard(name, device, true)
+        } else {
+            self.devices.find(name, device)
+        };
+        let Some(DeviceId::Lock(lock)) = id else { return };
+        let around = around!(self);
+        self.keeper.reported(&lock, report, &around, &mut self.out);
     }
 
     pub(super) fn journal(&mut self, subject: Option<DeviceId>, event: Option<Event>) {
@@ -228,6 +266,10 @@ impl Engine {
             return;
         };
         let moved = via.is_some();
+        let via = via.map(|via| Via {
+            person: self.keeper.who(id, &via).or(via.person.clone()),
+            ..via
+        });
         let how = via.clone();
         let event = match via {
             Some(via) => lock.moved(bolt, via, claim, now, at),
@@ -236,6 +278,9 @@ impl Engine {
         if let Some(event) = event {
             self.out.journal(Some(DeviceId::Lock(id.clone())), event);
             self.desk.recorded(id, bolt);
+            if let Some(by) = &how {
+                self.keeper.moved(id, bolt, by, &mut self.out);
+            }
         }
         self.desk.bolt(id, bolt, moved, &mut self.out);
         self.with_life_safety(|life_safety, house| life_safety.bolt(id, bolt, how.as_ref(), house));

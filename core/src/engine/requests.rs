@@ -2,12 +2,13 @@
 
 use hubd_model::{DeviceAddress, InclusionStrategy, LockId, LockOp, Order, RadioName};
 
-use super::Engine;
+use super::{Engine, around};
 use crate::actuation::desk::NewCommand;
 use crate::devices::parse_name;
 use crate::event::Event;
 use crate::input::{Answer, Refusal, Request};
 use crate::lifesafety::request::LifeSafetyRefusal;
+use crate::outbox::DeviceId;
 use crate::radios::Radio;
 
 impl Engine {
@@ -52,8 +53,12 @@ impl Engine {
             }
             Request::RenameLock { lock, name } => {
                 let name = parse_name(&name).ok_or(Refusal::BadName)?;
-                let row = self.devices.lock_mut(&lock).ok_or(Refusal::NoSuchLock(lock))?;
+                let row = self
+                    .devices
+                    .lock_mut(&lock)
+                    .ok_or_else(|| Refusal::NoSuchLock(lock.clone()))?;
                 row.view.name = name;
+                self.keeps_codes(&DeviceId::Lock(lock));
             }
             Request::RenameAlarm { alarm, name } => {
                 let name = parse_name(&name).ok_or(Refusal::BadName)?;
@@ -118,7 +123,10 @@ impl Engine {
                 self.find_radio(&name)?.check_free()?;
                 self.out.order(&name, Order::RemoveFailed { device });
             }
-            Request::Credentials { .. } => return Err(Refusal::Busy("its start")),
+            Request::Credentials { what, requester } => {
+                let around = around!(self);
+                return self.keeper.request(*what, &requester, &around, &mut self.out);
+            }
             Request::LifeSafety(request) => {
                 let about =
                     self.with_life_safety(|life_safety, house| life_safety.request(request, house))?;

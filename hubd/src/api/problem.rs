@@ -135,7 +135,8 @@ fn credentials(refusal: &R) -> StatusCode {
         R::NoSuchPerson(_) | R::NoSuchCredential(_) | R::NoSuchLock(_) | R::NoSuchSlot { .. } => {
             StatusCode::NOT_FOUND
         }
-        R::BadLabel
+        R::BadName
+        | R::BadLabel
         | R::BadSchedule(_)
         | R::BadUses
         | R::WeakPin(_)

@@ -303,7 +303,9 @@ impl World {
                 }
             }
             Order::HoldAutoRelock { device, hold } => self.holds.push((node_of(&device), hold)),
-            Order::Withdraw { .. }
+            Order::CopyDongle
+            | Order::RestoreDongle(_)
+            | Order::Withdraw { .. }
             | Order::Codes { .. }
             | Order::Refresh { .. }
             | Order::Include(_)

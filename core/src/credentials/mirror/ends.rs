@@ -1,0 +1,395 @@
+//! How tasks end, and what that proves.
+
+use std::collections::BTreeSet;
+
+use hubd_model::{
+    CodeChecksum, CodeRefusal, CodeTaskEnd, CodeTaskId, MonoTime, SlotContent, SlotKey, UnixMillis,
+};
+
+use super::{Flight, LATE_MAX, Mirror, SCHEDULE_TRIES_MAX, Slot, retry_after, same_write};
+use crate::credentials::plan::{Act, is_consistent, is_empty, is_occupied};
+use crate::credentials::record::{Emptied, Holder, Proof, Written};
+use crate::view::Reported;
+
+/// What the household should know after a task ended.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// Slots that are known empty since nobody reported them.
+    pub(crate) vanished: Vec<SlotKey>,
+    /// The lock lost so many codes of ours, all that it held.
+    pub(crate) emptied: Option<u32>,
+    /// A tag or finger was not learnt: where and why.
+    pub(crate) not_enrolled: Option<(SlotKey, String)>,
+}
+
+impl Mirror {
+    /// The lock's checksum, as of what was just reported.
+    pub(crate) fn checksum(&mut self, checksum: CodeChecksum, now: MonoTime) {
+        for flight in self
+            .flights
+            .values_mut()
+            .filter(|flight| flight.act == Act::ReadAll)
+        {
+            flight.checksum = Some(checksum);
+            flight.heard = now;
+        }
+    }
+
+    /// A task ended.
+    pub(crate) fn ended(
+        &mut self,
+        task: CodeTaskId,
+        end: CodeTaskEnd,
+        frames: u32,
+        now: MonoTime,
+        at: UnixMillis,
+    ) -> Ended {
+        // What ended after it was given up is told by its reports; the end itself says nothing more.
+        let Some(flight) = self.flights.remove(&task) else {
+            return Ended::default();
+        };
+        self.refill_frames(now);
+        let record = self.change();
+        let cost = i32::try_from(frames).unwrap_or(i32::MAX);
+        record.frames_left = record.frames_left.saturating_sub(cost);
+        record.frames_total = record.frames_total.saturating_add(u64::from(frames));
+        match end {
+            CodeTaskEnd::Done => {
+                self.answered(now);
+                self.done(&flight, now, at)
+            }
+            CodeTaskEnd::Refused { reason } => {
+                self.answered(now);
+                self.refused(&flight, &reason, now, at)
+            }
+            CodeTaskEnd::NoAnswer { reason } => {
+                self.unanswered(&flight, now, at, &reason);
+                match flight.act {
+                    Act::Enrol(key) => not_enrolled(key, reason),
+                    Act::ReadAll | Act::Read(_) | Act::Write { .. } | Act::Clear(_) => Ended::default(),
+                }
+            }
+        }
+    }
+
+    fn answered(&mut self, now: MonoTime) {
+        self.silent = 0;
+        self.next_try = now;
+    }
+
+    /// It is not known what became of it.
+    pub(super) fn unanswered(&mut self, flight: &Flight, now: MonoTime, at: UnixMillis, reason: &str) {
+        self.silent = self.silent.saturating_add(1);
+        self.next_try = now + retry_after(self.silent);
+        let late = now + LATE_MAX;
+        if let Some(slot) = flight.act.key().and_then(|key| self.slots.get_mut(&key)) {
+            slot.change().tried = Some((at, Some(reason.to_owned())));
+            slot.ended = Some(now);
+            match flight.act {
+                Act::Write { .. } | Act::Enrol(_) => {
+                    slot.late_until = Some(slot.late_until.map_or(late, |before| before.max(late)));
+                }
+                // What is read or cleared late does no harm.
+                Act::ReadAll | Act::Read(_) | Act::Clear(_) => {}
+            }
+        }
+    }
+
+    fn done(&mut self, flight: &Flight, now: MonoTime, at: UnixMillis) -> Ended {
+        let Some(key) = flight.act.key() else {
+            return self.all_read(flight, now, at);
+        };
+        let reported = flight.reported.contains(&key);
+        let slot = self.slot_mut(key);
+        slot.ended = Some(now);
+        if slot.late_until.is_some_and(|late| late <= flight.sent) {
+            slot.late_until = None;
+        }
+        match &flight.act {
+            Act::ReadAll => {}
+            Act::Read(_) => slot.read_done(reported, now, at),
+            Act::Clear(_) => slot.clear_done(reported, now, at),
+            Act::Write {
+                generation,
+                pin,
+                schedule,
+                ..
+            } => {
+                let written = Written {
+                    generation: *generation,
+                    pin: Some(pin.clone()),
+                    schedule: schedule.clone(),
+                    at,
+                };
+                slot.write_done(written, reported, now, at);
+            }
+            Act::Enrol(_) => {
+                slot.record.attempts.retain(|written| written.pin.is_some());
+                if is_occupied(&slot.record) {
+                    slot.succeed(now, at);
+                } else {
+                    let reason = "the lock learnt nothing; ask for it again and hold the tag or finger to it";
+                    return not_enrolled(key, reason.to_owned());
+                }
+            }
+        }
+        if let Some(slot) = self.slots.get_mut(&key)
+            && slot.late_until.is_none()
+        {
+            slot.forget_late();
+        }
+        // The lock's checksum is another one now.
+        if !matches!(flight.act, Act::Read(_)) {
+            self.change().checksum = None;
+        }
+        Ended::default()
+    }
+
+    fn refused(&mut self, flight: &Flight, reason: &CodeRefusal, now: MonoTime, at: UnixMillis) -> Ended {
+        let Some(key) = flight.act.key() else {
+            self.silent = self.silent.saturating_add(1);
+            self.next_try = now + retry_after(self.silent);
+            return Ended::default();
+        };
+        let text = refusal(reason);
+        let slot = self.slot_mut(key);
+        slot.ended = Some(now);
+        match &flight.act {
+            Act::Write { pin, schedule, .. } => {
+                // The lock's own word that it did not do it; unless an earlier try of the same may still arrive.
+                if slot.settled(now) {
+                    slot.record
+                        .attempts
+                        .retain(|written| !same_write(written, Some(pin), schedule));
+                }
+                slot.refused = true;
+                if *reason == CodeRefusal::BadSchedule && !schedule.is_none() {
+                    slot.refused = false;
+                    slot.change().schedule_refused = Some(schedule.clone());
+                    return Ended::default();
+                }
+            }
+            Act::Enrol(_) => {
+                slot.record.attempts.retain(|written| written.pin.is_some());
+                return not_enrolled(key, text);
+            }
+            Act::ReadAll | Act::Read(_) | Act::Clear(_) => {}
+        }
+        slot.fail(now, at, text);
+        Ended::default()
+    }
+
+    /// Every slot was read, or the checksum says that nothing changed.
+    fn all_read(&mut self, flight: &Flight, now: MonoTime, at: UnixMillis) -> Ended {
+        self.read_asked = false;
+        let same = flight.known.is_some() && flight.checksum == flight.known && flight.reported.is_empty();
+        let record = self.change();
+        record.read_at = Some(at);
+        if flight.checksum.is_some() {
+            record.checksum = flight.checksum;
+        }
+        if same {
+            self.all_seen = Some((now, at));
+            for slot in self.slots.values_mut() {
+                slot.seen = Some(now);
+                slot.unread = false;
+            }
+            return Ended::default();
+        }
+        let missing: BTreeSet<SlotKey> = self
+            .slots
+            .keys()
+            .filter(|key| !flight.reported.contains(key) && !self.is_changing(**key))
+            .copied()
+            .collect();
+        let held = |slot: &&Slot| {
+            matches!(slot.record.holder, Holder::Ours(_))
+                && slot
+                    .record
+                    .confirmed
+                    .as_ref()
+                    .is_some_and(|(written, _)| is_consistent(&slot.record, written))
+        };
+        let wanted = |key: &&SlotKey| self.goal_now(**key).is_some();
+        let lost: Vec<SlotKey> = missing
+            .iter()
+            .filter(wanted)
+            .filter(|key| self.slots.get(key).as_ref().is_some_and(held))
+            .copied()
+            .collect();
+        let reported = flight.reported.iter().filter_map(|key| self.slots.get(key));
+        let emptied = !lost.is_empty() && !reported.into_iter().any(|slot| held(&slot));
+        let mut ended = Ended::default();
+        self.all_seen = Some((now, at));
+        for (key, slot) in &mut self.slots {
+            if slot.late_until.is_some_and(|late| late <= flight.sent) {
+                slot.late_until = None;
+            }
+            if !missing.contains(key) {
+                if slot.late_until.is_none() && flight.reported.contains(key) {
+                    slot.forget_late();
+                }
+                continue;
+            }
+            if is_occupied(&slot.record) || slot.record.reported.is_none() {
+                ended.vanished.push(*key);
+            } else {
+                slot.seen = Some(now);
+                slot.unread = false;
+            }
+        }
+        if emptied {
+            let codes = u32::try_from(lost.len()).unwrap_or(u32::MAX);
+            for key in lost {
+                ended.vanished.retain(|other| *other != key);
+                if let Some(slot) = self.slots.get_mut(&key) {
+                    slot.hear(SlotContent::Empty, None, now, at);
+                    slot.change().confirmed = None;
+                }
+            }
+            self.change().emptied = Some(Emptied { since: at, codes });
+            ended.emptied = Some(codes);
+        }
+        ended
+    }
+}
+
+impl Slot {
+    fn read_done(&mut self, reported: bool, now: MonoTime, at: UnixMillis) {
+        if reported {
+            self.unread = false;
+            self.succeed(now, at);
+        } else {
+            self.fail(now, at, "the lock did not say what the slot holds".to_owned());
+        }
+    }
+
+    fn clear_done(&mut self, reported: bool, now: MonoTime, at: UnixMillis) {
+        if reported && is_empty(&self.record) {
+            self.record.confirmed = None;
+            self.succeed(now, at);
+        } else if reported {
+            self.fail(
+                now,
+                at,
+                "the lock acknowledged the clearing and still holds something".to_owned(),
+            );
+        } else {
+            self.unread = true;
+            self.fail(now, at, "the lock did not say what the slot holds".to_owned());
+        }
+    }
+
+    fn write_done(&mut self, written: Written, reported: bool, now: MonoTime, at: UnixMillis) {
+        // An earlier try of the same that was not answered may arrive yet, and would undo a later clearing.
+        if self.late_until.is_none() {
+            self.record
+                .attempts
+                .retain(|other| !same_write(other, written.pin.as_ref(), &written.schedule));
+        }
+        let content = self.record.reported.as_ref().map(|said| said.value.clone());
+        let proof = match content {
+            Some(SlotContent::Pin { pin, enabled }) if reported => {
+                (enabled && Some(&pin) == written.pin.as_ref()).then_some(Proof::Read)
+            }
+            Some(SlotContent::Empty) if reported => None,
+            Some(SlotContent::Hidden { enabled }) if reported => enabled.then_some(Proof::Acknowledged),
+            None | Some(_) => {
+                // The lock acknowledged it and says nothing more.
+                self.record.reported = Some(Reported {
+                    value: SlotContent::Unknown,
+                    at,
+                });
+                Some(Proof::Acknowledged)
+            }
+        };
+        let Some(proof) = proof else {
+            // It may still come: the lock acknowledged it.
+            let known = |other: &Written| same_write(other, written.pin.as_ref(), &written.schedule);
+            if !self.record.attempts.iter().any(known) {
+                self.record.attempts.push(written);
+            }
+            self.late_until = Some(now + LATE_MAX);
+            return self.fail(
+                now,
+                at,
+                "the lock acknowledged the code and does not hold it".to_owned(),
+            );
+        };
+        let shown_otherwise = self
+            .record
+            .reported_schedule
+            .as_ref()
+            .is_some_and(|schedule| *schedule != written.schedule);
+        if shown_otherwise {
+            self.schedule_tries = self.schedule_tries.saturating_add(1);
+            if self.schedule_tries >= SCHEDULE_TRIES_MAX && !written.schedule.is_none() {
+                self.record.schedule_refused = Some(written.schedule.clone());
+                self.schedule_tries = 0;
+            }
+        } else {
+            self.schedule_tries = 0;
+        }
+        self.void = false;
+        self.record.confirmed = Some((written, proof));
+        if shown_otherwise {
+            self.fail(
+                now,
+                at,
+                "the lock shows another schedule than it was told".to_owned(),
+            );
+        } else {
+            self.succeed(now, at);
+        }
+    }
+
+    /// Late copies of what the slot holds anyway cannot arrive any more.
+    pub(super) fn forget_late_copies(&mut self, now: MonoTime) {
+        if self.late_until.is_none_or(|late| late > now) {
+            return;
+        }
+        let Some((held, _)) = &self.record.confirmed else {
+            return;
+        };
+        let before = self.record.attempts.len();
+        let attempts = &mut self.record.attempts;
+        attempts.retain(|other| !same_write(other, held.pin.as_ref(), &held.schedule));
+        self.changed |= attempts.len() != before;
+    }
+
+    /// Nothing that was sent before can arrive any more, and the lock said what it holds now.
+    pub(super) fn forget_late(&mut self) {
+        if self.record.attempts.is_empty() {
+            return;
+        }
+        let conclusive = match self.record.reported.as_ref().map(|reported| &reported.value) {
+            Some(SlotContent::Empty | SlotContent::Pin { .. }) => true,
+            // Of what is masked only the last acknowledged write is known.
+            Some(SlotContent::Hidden { .. } | SlotContent::Unknown) | None => {
+                self.record.confirmed.is_some() && self.record.failures == 0
+            }
+        };
+        if conclusive {
+            self.record.attempts.clear();
+            self.changed = true;
+        }
+    }
+}
+
+fn not_enrolled(key: SlotKey, reason: String) -> Ended {
+    Ended {
+        not_enrolled: Some((key, reason)),
+        ..Ended::default()
+    }
+}
+
+fn refusal(reason: &CodeRefusal) -> String {
+    match reason {
+        CodeRefusal::NoSuchSlot => "the lock says that it has no such slot".to_owned(),
+        CodeRefusal::Duplicate => "the lock says that it has the same code in another slot".to_owned(),
+        CodeRefusal::BadPin => "the lock does not take this PIN".to_owned(),
+        CodeRefusal::BadSchedule => "the lock does not keep this schedule".to_owned(),
+        CodeRefusal::NotSupported => "the lock cannot do that".to_owned(),
+        CodeRefusal::Other(text) => text.clone(),
+    }
+}

@@ -1,0 +1,358 @@
+//! Which of the planned tasks leaves now, and why the others wait.
+
+use hubd_model::{CodeTask, CodeTaskId, Millis, MonoTime, SlotWish, UnixMillis, Urgency, WallTime};
+
+use super::{
+    CHECK_AFTER, CHECK_DEEP_AFTER, FIRST_READ_AFTER, FRAME_EVERY, Flight, Mirror, SILENCE_MAX, STUCK_AFTER,
+    STUCK_FAILURES, STUCK_REVOKED_AFTER, Slot, is_housekeeping, same_write,
+};
+use crate::credentials::plan::{Act, Class, Task};
+use crate::credentials::record::Written;
+use crate::credentials::view::Why;
+
+/// A date that is set right by a step is noticed within this.
+const CLOCK_LOOK_EVERY: Millis = Millis::from_secs(3_600);
+/// A date that becomes known is noticed within this.
+const SYNC_LOOK_EVERY: Millis = Millis::from_secs(60);
+
+/// What the lock's surroundings allow.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Surroundings {
+    pub(crate) now: MonoTime,
+    pub(crate) wall: WallTime,
+    /// Whether its radio works.
+    pub(crate) radio_ready: bool,
+    /// What is on disk.
+    pub(crate) durable: u64,
+    /// Whether it has to be woken for every frame.
+    pub(crate) battery: bool,
+    /// Whether it tells a checksum.
+    pub(crate) checksum: bool,
+}
+
+impl Mirror {
+    /// The planned tasks, and what is done without a plan: enrolling, reading because somebody asks, a check now and then.
+    pub(crate) fn tasks(&self, around: &Surroundings) -> Vec<Task> {
+        let mut tasks = self.plan.tasks.clone();
+        if self.record.gone.is_some() {
+            return tasks;
+        }
+        for (key, slot) in &self.slots {
+            if slot.enrol.is_some() {
+                tasks.push(Task {
+                    class: Class::Grant,
+                    act: Act::Enrol(*key),
+                });
+            }
+        }
+        if self.read_asked {
+            tasks.retain(|task| task.act != Act::ReadAll);
+        }
+        if !tasks.iter().any(|task| task.act == Act::ReadAll) {
+            let class = if self.read_asked {
+                Some(Class::Grant)
+            } else {
+                (tasks.is_empty() && self.check_due(around)).then_some(Class::Repair)
+            };
+            tasks.extend(class.map(|class| Task {
+                class,
+                act: Act::ReadAll,
+            }));
+        }
+        tasks.sort_by_key(|task| task.class);
+        tasks
+    }
+
+    fn check_at(&self, around: &Surroundings) -> Option<UnixMillis> {
+        let after = if around.battery && !around.checksum {
+            CHECK_DEEP_AFTER
+        } else {
+            CHECK_AFTER
+        };
+        let after = i64::try_from(after.0).unwrap_or(i64::MAX);
+        let read_at = self.record.read_at?;
+        Some(UnixMillis(read_at.0.saturating_add(after)))
+    }
+
+    fn check_due(&self, around: &Surroundings) -> bool {
+        let WallTime::Synced(at) = around.wall else {
+            return false;
+        };
+        self.check_at(around).is_some_and(|due| due <= at)
+    }
+
+    /// Whether a write's row says that it may have left.
+    pub(crate) fn is_armed(&self, act: &Act) -> bool {
+        let Act::Write {
+            key, pin, schedule, ..
+        } = act
+        else {
+            return true;
+        };
+        self.slots.get(key).is_some_and(|slot| {
+            let mut attempts = slot.record.attempts.iter();
+            attempts.any(|written| same_write(written, Some(pin), schedule))
+        })
+    }
+
+    /// Notes that a write may leave as soon as the entry `seq` is on disk.
+    pub(crate) fn arm(&mut self, act: &Act, seq: u64, at: UnixMillis) {
+        let Act::Write {
+            key,
+            generation,
+            pin,
+            schedule,
+            ..
+        } = act
+        else {
+            return;
+        };
+        let written = Written {
+            generation: *generation,
+            pin: Some(pin.clone()),
+            schedule: schedule.clone(),
+            at,
+        };
+        let slot = self.slot_mut(*key);
+        slot.disarm();
+        slot.change().attempts.push(written.clone());
+        slot.unsent = Some(written);
+        slot.armed = seq;
+    }
+
+    /// Forgets writes that never left and are wanted no more. Says whether there were any.
+    pub(crate) fn disarm_unwanted(&mut self) -> bool {
+        let mut any = false;
+        for (key, slot) in &mut self.slots {
+            let Some(unsent) = &slot.unsent else { continue };
+            let wanted = self.plan.tasks.iter().any(|task| match &task.act {
+                Act::Write {
+                    key: other,
+                    pin,
+                    schedule,
+                    ..
+                } => other == key && same_write(unsent, Some(pin), schedule),
+                Act::ReadAll | Act::Read(_) | Act::Clear(_) | Act::Enrol(_) => false,
+            });
+            if !wanted {
+                any |= slot.disarm();
+            }
+        }
+        any
+    }
+
+    /// Why a task does not leave now.
+    pub(crate) fn gate(&self, task: &Task, around: &Surroundings) -> Result<(), Why> {
+        let now = around.now;
+        let key = task.act.key();
+        if key.is_some_and(|key| self.is_at(key))
+            || self.flights.values().any(|flight| flight.act == task.act)
+        {
+            return Err(Why::InProgress);
+        }
+        if self.record.gone.is_some() {
+            return Err(Why::Gone);
+        }
+        if !around.radio_ready {
+            return Err(Why::RadioAway);
+        }
+        let free = match task.class {
+            // A revocation does not wait for a long read.
+            Class::Revoke => self.flights.len() < 2,
+            Class::Prove | Class::Grant | Class::Learn | Class::Repair => self.flights.is_empty(),
+        };
+        if !free {
+            return Err(Why::Queued);
+        }
+        if self.next_try > now {
+            return Err(Why::LockAway);
+        }
+        let slot = key.and_then(|key| self.slots.get(&key));
+        if let Some(slot) = slot
+            && slot.next_try > now
+        {
+            let reason = slot
+                .record
+                .tried
+                .as_ref()
+                .and_then(|(_, failure)| failure.clone());
+            return Err(Why::Retrying(reason.unwrap_or_default()));
+        }
+        let armed = match &task.act {
+            Act::Write { .. } => slot.map_or(u64::MAX, |slot| slot.armed),
+            Act::Enrol(_) => slot.and_then(|slot| slot.enrol).unwrap_or(u64::MAX),
+            Act::ReadAll | Act::Read(_) | Act::Clear(_) => 0,
+        };
+        if armed > around.durable {
+            return Err(Why::Recording);
+        }
+        if task.class == Class::Learn && now < self.first_seen + FIRST_READ_AFTER {
+            return Err(Why::Queued);
+        }
+        if is_housekeeping(task.class) && around.battery && self.record.frames_left <= 0 {
+            return Err(Why::Budget);
+        }
+        Ok(())
+    }
+
+    /// Gives a task to the lock.
+    pub(crate) fn send(&mut self, id: CodeTaskId, task: &Task, now: MonoTime) -> (CodeTask, Urgency) {
+        let known = self
+            .record
+            .checksum
+            .filter(|_| self.record.read_at.is_some() && !self.read_asked);
+        let what = match &task.act {
+            Act::ReadAll => CodeTask::ReadAll { known },
+            Act::Read(key) => CodeTask::Read(*key),
+            Act::Clear(key) => CodeTask::Clear(*key),
+            Act::Enrol(key) => CodeTask::Enrol(*key),
+            Act::Write {
+                key,
+                pin,
+                name,
+                schedule,
+                ..
+            } => CodeTask::Write {
+                key: *key,
+                wish: SlotWish {
+                    pin: pin.clone(),
+                    name: name.clone(),
+                    schedule: schedule.clone(),
+                },
+            },
+        };
+        if let Some(slot) = task.act.key().and_then(|key| self.slots.get_mut(&key)) {
+            match &task.act {
+                Act::Write { .. } => slot.unsent = None,
+                Act::Enrol(_) => slot.enrol = None,
+                Act::ReadAll | Act::Read(_) | Act::Clear(_) => {}
+            }
+        }
+        let flight = Flight {
+            act: task.act.clone(),
+            sent: now,
+            heard: now,
+            reported: std::collections::BTreeSet::new(),
+            known,
+            checksum: None,
+        };
+        self.flights.insert(id, flight);
+        let urgency = match task.class {
+            Class::Revoke | Class::Grant => Urgency::Person,
+            Class::Prove | Class::Learn | Class::Repair => Urgency::Housekeeping,
+        };
+        (what, urgency)
+    }
+
+    /// Forgets copies of what slots hold that were not answered and cannot arrive any more.
+    pub(crate) fn forget_late_copies(&mut self, now: MonoTime) {
+        let busy: Vec<_> = self
+            .flights
+            .values()
+            .filter_map(|flight| flight.act.key())
+            .collect();
+        for (key, slot) in &mut self.slots {
+            if !busy.contains(key) {
+                slot.forget_late_copies(now);
+            }
+        }
+    }
+
+    /// Gives up tasks of which the radio says nothing any more.
+    pub(crate) fn give_up_silent(&mut self, now: MonoTime, at: UnixMillis) {
+        let silent = |flight: &Flight| now.since(flight.heard) >= SILENCE_MAX;
+        let gone: Vec<CodeTaskId> = self
+            .flights
+            .iter()
+            .filter(|(_, flight)| silent(flight))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in gone {
+            if let Some(flight) = self.flights.remove(&id) {
+                self.unanswered(&flight, now, at, "the radio did not say what became of it");
+            }
+        }
+    }
+
+    /// When to look again, given what waits.
+    pub(crate) fn next_wake(&self, blocked: &[(Task, Why)], around: &Surroundings) -> Option<MonoTime> {
+        let now = around.now;
+        let retries = blocked.iter().filter_map(|(task, why)| {
+            let slot = task.act.key().and_then(|key| self.slots.get(&key));
+            if *why == Why::LockAway {
+                Some(self.next_try)
+            } else if matches!(why, Why::Retrying(_)) {
+                slot.map(|slot| slot.next_try)
+            } else if *why == Why::Budget {
+                let missing = 1_i64.saturating_sub(i64::from(self.record.frames_left));
+                let missing = u64::try_from(missing).unwrap_or(1);
+                Some(self.frames_at + Millis(FRAME_EVERY.0.saturating_mul(missing)))
+            } else {
+                (task.class == Class::Learn).then(|| self.first_seen + FIRST_READ_AFTER)
+            }
+        });
+        let slots = self.slots.values().flat_map(|slot| {
+            let late = slot.late_until.filter(|_| !slot.record.attempts.is_empty());
+            let stuck = slot.pending.filter(|(_, told)| !told).map(|(since, _)| since);
+            let stuck = stuck
+                .into_iter()
+                .flat_map(|since| [since + STUCK_REVOKED_AFTER, since + STUCK_AFTER]);
+            late.into_iter().chain(stuck)
+        });
+        let flights = self.flights.values().map(|flight| flight.heard + SILENCE_MAX);
+        let dates = match around.wall {
+            WallTime::Synced(at) => {
+                let check = self.check_at(around).filter(|_| self.record.gone.is_none());
+                let date = self
+                    .plan
+                    .next
+                    .into_iter()
+                    .chain(check)
+                    .filter(|date| *date > at)
+                    .min();
+                date.map(|date| {
+                    let ahead = u64::try_from(date.0.saturating_sub(at.0)).unwrap_or(0);
+                    now + Millis(ahead.min(CLOCK_LOOK_EVERY.0))
+                })
+            }
+            WallTime::Unsynced(_) => Some(now + SYNC_LOOK_EVERY).filter(|_| self.plan.dated),
+        };
+        let all = retries.chain(slots).chain(flights).chain(dates);
+        all.filter(|wake| *wake > now).min()
+    }
+
+    /// Slots that are pending for long or failed often, each once.
+    pub(crate) fn stuck(&mut self, now: MonoTime) -> Vec<hubd_model::SlotKey> {
+        let mut stuck = Vec::new();
+        for (key, slot) in &mut self.slots {
+            let Some((since, told)) = &mut slot.pending else {
+                continue;
+            };
+            let removing = !self.plan.goals.get(key).is_some_and(|goal| goal.now);
+            let limit = if removing {
+                STUCK_REVOKED_AFTER
+            } else {
+                STUCK_AFTER
+            };
+            if !*told && (slot.record.failures >= STUCK_FAILURES || now.since(*since) >= limit) {
+                *told = true;
+                stuck.push(*key);
+            }
+        }
+        stuck
+    }
+}
+
+impl Slot {
+    /// Forgets a write that never left.
+    fn disarm(&mut self) -> bool {
+        let Some(unsent) = self.unsent.take() else {
+            return false;
+        };
+        self.record
+            .attempts
+            .retain(|written| !same_write(written, unsent.pin.as_ref(), &unsent.schedule));
+        self.changed = true;
+        true
+    }
+}

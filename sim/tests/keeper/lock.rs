@@ -1,0 +1,182 @@
+//! A lock with slots, and what it can do wrong.
+
+use std::collections::BTreeMap;
+
+use hubd_model::{
+    CodeCapabilities, CodeChecksum, CodeRefusal, CodeReport, CodeSlot, CodeTask, CredentialKind,
+    LockSchedule, Pin, SlotContent, SlotKey, UnixMillis, Zone,
+};
+
+/// Frames that a task costs: one there and one back for each slot, and more for a schedule.
+const FRAMES_EACH: u32 = 2;
+
+/// What is in a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    pub pin: Pin,
+    pub schedule: LockSchedule,
+    /// Whether somebody typed it in at the keypad.
+    pub typed: bool,
+}
+
+/// How a lock behaves.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Manners {
+    /// It never shows a PIN.
+    pub masks: bool,
+    /// It acknowledges to clear and does not, so many times in a thousand.
+    pub ignores_clear: u32,
+    /// It says that it cannot keep a schedule, whatever it announced.
+    pub refuses_schedules: bool,
+    /// It takes what it is told, and its answer is lost, so many times in a thousand.
+    pub answer_lost: u32,
+    /// What it is told is lost, and may come late, so many times in a thousand.
+    pub order_lost: u32,
+}
+
+#[derive(Debug)]
+pub struct Lock {
+    pub capabilities: CodeCapabilities,
+    pub manners: Manners,
+    pub held: BTreeMap<SlotKey, Held>,
+}
+
+pub fn pin_slot(number: u16) -> SlotKey {
+    SlotKey::pin(CodeSlot::new(number).unwrap())
+}
+
+impl Lock {
+    pub fn new(capabilities: CodeCapabilities, manners: Manners) -> Self {
+        Self {
+            capabilities,
+            manners,
+            held: BTreeMap::new(),
+        }
+    }
+
+    pub fn slots(&self) -> impl Iterator<Item = SlotKey> {
+        (1..=self.capabilities.pin_slots).map(pin_slot)
+    }
+
+    /// Whether a PIN opens it at an instant, by its own schedule and the clock on the wall.
+    pub fn opens(&self, pin: &Pin, zone: &Zone, at: UnixMillis) -> bool {
+        self.held
+            .values()
+            .any(|held| held.pin == *pin && keeps(&held.schedule, zone, at))
+    }
+
+    /// What a slot reports.
+    pub fn report(&self, key: SlotKey) -> CodeReport {
+        let held = self.held.get(&key);
+        let schedules = self.capabilities.weekly_per_slot > 0 || self.capabilities.dated_per_slot > 0;
+        CodeReport::Slot {
+            key,
+            content: match held {
+                None => SlotContent::Empty,
+                Some(_) if self.manners.masks => SlotContent::Hidden { enabled: true },
+                Some(held) => SlotContent::Pin {
+                    pin: held.pin.clone(),
+                    enabled: true,
+                },
+            },
+            schedule: held.filter(|_| schedules).map(|held| held.schedule.clone()),
+        }
+    }
+
+    /// A checksum that differs whenever what is held differs.
+    pub fn checksum(&self) -> CodeChecksum {
+        let mut sum = 17_u32;
+        for (key, held) in &self.held {
+            for byte in key
+                .slot
+                .number()
+                .to_be_bytes()
+                .into_iter()
+                .chain(held.pin.expose().bytes())
+            {
+                sum = sum.wrapping_mul(31).wrapping_add(u32::from(byte));
+            }
+        }
+        CodeChecksum(sum)
+    }
+
+    /// Takes the effect of a task; `Err` when the lock refuses it.
+    pub fn take(&mut self, task: &CodeTask, ignores: bool) -> Result<(), CodeRefusal> {
+        match task {
+            CodeTask::ReadAll { .. } | CodeTask::Read(_) => Ok(()),
+            CodeTask::Enrol(_) => Err(CodeRefusal::NotSupported),
+            CodeTask::Clear(key) => {
+                self.check(*key)?;
+                if !ignores {
+                    self.held.remove(key);
+                }
+                Ok(())
+            }
+            CodeTask::Write { key, wish } => {
+                self.check(*key)?;
+                let digits = self.capabilities.pin_digits_min..=self.capabilities.pin_digits_max;
+                if !digits.contains(&u8::try_from(wish.pin.digits()).unwrap()) {
+                    return Err(CodeRefusal::BadPin);
+                }
+                let mut others = self.held.iter().filter(|(other, _)| *other != key);
+                if others.any(|(_, held)| held.pin == wish.pin) {
+                    return Err(CodeRefusal::Duplicate);
+                }
+                if self.manners.refuses_schedules && !wish.schedule.is_none() {
+                    return Err(CodeRefusal::BadSchedule);
+                }
+                let held = Held {
+                    pin: wish.pin.clone(),
+                    schedule: wish.schedule.clone(),
+                    typed: false,
+                };
+                self.held.insert(*key, held);
+                Ok(())
+            }
+        }
+    }
+
+    fn check(&self, key: SlotKey) -> Result<(), CodeRefusal> {
+        let kept = key.kind == CredentialKind::Pin && key.slot.number() <= self.capabilities.pin_slots;
+        if kept {
+            Ok(())
+        } else {
+            Err(CodeRefusal::NoSuchSlot)
+        }
+    }
+
+    /// What the radio tells after a task, and how many frames it cost.
+    pub fn reports(&self, task: &CodeTask) -> (Vec<CodeReport>, u32) {
+        match task {
+            CodeTask::ReadAll { known } => {
+                let checksum = self.checksum();
+                let told = CodeReport::Checksum(checksum);
+                if self.capabilities.checksum && *known == Some(checksum) {
+                    return (vec![told], FRAMES_EACH);
+                }
+                let mut reports: Vec<CodeReport> = self.held.keys().map(|key| self.report(*key)).collect();
+                if self.capabilities.checksum {
+                    reports.push(told);
+                }
+                (reports, FRAMES_EACH * u32::from(self.capabilities.pin_slots))
+            }
+            CodeTask::Read(key) => (vec![self.report(*key)], FRAMES_EACH),
+            CodeTask::Write { key, .. } | CodeTask::Clear(key) | CodeTask::Enrol(key) => {
+                (vec![self.report(*key)], 2 * FRAMES_EACH)
+            }
+        }
+    }
+}
+
+/// Whether a lock's own schedule lets a code open it.
+fn keeps(schedule: &LockSchedule, zone: &Zone, at: UnixMillis) -> bool {
+    let (day, minute) = zone.wall(at);
+    let local = zone.local(at).unwrap();
+    let dated = schedule
+        .dated
+        .is_none_or(|(from, until)| from <= local && local < until);
+    let mut windows = schedule.weekly.iter();
+    let weekly = schedule.weekly.is_empty()
+        || windows.any(|window| window.day() == day && window.start() <= minute && minute < window.end());
+    dated && weekly
+}
