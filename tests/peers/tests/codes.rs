@@ -116,7 +116,7 @@ impl Adapter {
             },
             Clocks {
                 now: clock(),
-                utc_offset_minutes: |_| 60,
+                utc_offset_minutes: Box::new(|_| 60),
             },
             Box::new(rng),
             from_hub,
