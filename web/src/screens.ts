@@ -3,7 +3,9 @@ import type { Component } from "svelte";
 import { m } from "./say/language.ts";
 import Activity from "./screens/Activity.svelte";
 import Door from "./screens/Door.svelte";
+import Emergency from "./screens/Emergency.svelte";
 import Home from "./screens/Home.svelte";
+import People from "./screens/People.svelte";
 import Radios from "./screens/Radios.svelte";
 import System from "./screens/System.svelte";
 import type { Right } from "./session.svelte.ts";
@@ -24,12 +26,28 @@ export const SCREENS: Screen[] = [
   { path: "home", name: () => m.nav_home(), component: Home, icon: "home", tab: "home" },
   { path: "door", name: () => m.nav_door(), component: Door, tab: "home" },
   {
+    path: "people",
+    name: () => m.nav_people(),
+    component: People,
+    icon: "people",
+    right: "history",
+    tab: "people",
+  },
+  {
     path: "activity",
     name: () => m.nav_activity(),
     component: Activity,
     icon: "list",
     right: "history",
     tab: "activity",
+  },
+  {
+    path: "emergency",
+    name: () => m.nav_emergency(),
+    component: Emergency,
+    icon: "siren",
+    right: "history",
+    tab: "emergency",
   },
   {
     path: "radios",

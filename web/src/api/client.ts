@@ -16,6 +16,18 @@ export type Problem = Schemas["Problem"];
 export type SessionInfo = Schemas["Session"];
 export type Account = Schemas["Account"];
 export type OpenSession = Schemas["OpenSession"];
+export type Person = Schemas["Person"];
+export type Credential = Schemas["Credential"];
+export type Place = Schemas["Place"];
+export type Schedule = Schemas["Schedule"];
+export type WeeklyWindow = Schemas["WeeklyWindow"];
+export type Codes = Schemas["Codes"];
+export type Slot = Schemas["Slot"];
+export type Safety = Schemas["LifeSafetyState"];
+export type Policy = Schemas["LifeSafetyPolicy"];
+export type DoorRule = Schemas["DoorRule"];
+export type Incident = Schemas["Incident"];
+export type Drill = Schemas["Drill"];
 export type Role = Account["role"];
 
 /// Why a request did not do what was asked.

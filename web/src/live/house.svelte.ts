@@ -2,10 +2,12 @@
 /// says so, and when the hub is away everything stays as it was last known, with that said beside it.
 import {
   type Alarm,
+  type Codes,
   type Entry,
   type Health,
   type Lock,
   type Radio,
+  type Safety,
   answer,
   api,
   base,
@@ -21,6 +23,8 @@ const REFRESH_MS = 60_000;
 const POLL_MS = 3_000;
 /// What was known last is kept at most so often, for a start without the hub.
 const KEEP_EVERY_MS = 3_000;
+/// Entries after which codes, names or life safety may be others.
+const MORE = /^(person|credential|slot|lock\.codes|incident|drill|maintenance|policy|household|alarm)[._]/;
 const KEPT = "hubd.house";
 
 interface Kept {
@@ -34,6 +38,10 @@ class House {
   alarms = $state<Record<string, Alarm>>({});
   /// People's names by id.
   people = $state.raw<Record<string, string>>({});
+  /// The codes of each lock, by the lock's id.
+  codes = $state.raw<Record<string, Codes>>({});
+  /// Where life safety stands; null while it is not known.
+  safety = $state.raw<Safety | null>(null);
   radios = $state.raw<Radio[]>([]);
   health = $state.raw<Health | null>(null);
   /// The newest entries of the stream, the newest first.
@@ -141,6 +149,9 @@ class House {
     localStorage.removeItem(KEPT);
     this.locks = {};
     this.alarms = {};
+    this.people = {};
+    this.codes = {};
+    this.safety = null;
     this.radios = [];
     this.health = null;
     this.recent = [];
@@ -163,11 +174,26 @@ class House {
       this.radios = radios;
       this.health = health;
       this.loaded = true;
+      void this.more();
       this.#hear();
       return true;
     } catch {
       return false;
     }
+  }
+
+  /// Asks for what not everybody may see and what no card waits for: people's names, codes, life safety.
+  async more(): Promise<void> {
+    await this.#once("more", async () => {
+      const [people, codes, safety] = await Promise.all([
+        api.GET("/api/v1/people"),
+        api.GET("/api/v1/slots"),
+        api.GET("/api/v1/life-safety/state"),
+      ]);
+      if (people.data) this.people = Object.fromEntries(people.data.map((one) => [one.id, one.name]));
+      if (codes.data) this.codes = Object.fromEntries(codes.data.map((one) => [one.lock, one]));
+      if (safety.data) this.safety = safety.data;
+    });
   }
 
   /// Asks for one lock, once for any number of reasons that come meanwhile.
@@ -214,6 +240,7 @@ class House {
     } else if (entry.lock !== null) void this.lock(entry.lock);
     else if (entry.alarm !== null) void this.alarm(entry.alarm);
     else if (entry.kind.startsWith("hub.")) void this.refresh();
+    if (MORE.test(entry.kind)) void this.more();
     for (const listener of this.#listeners) listener(entry);
   }
 

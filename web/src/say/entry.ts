@@ -3,6 +3,7 @@ import type { Entry } from "../api/client.ts";
 import { house } from "../live/house.svelte.ts";
 import type { IconName } from "../ui/icons.ts";
 import { type Hazard, hazard } from "./alarm.ts";
+import { tellMore } from "./entry-more.ts";
 import { m } from "./language.ts";
 import { type Tone, bolt, door, via, wish } from "./lock.ts";
 
@@ -94,9 +95,12 @@ export function tell(entry: Entry): Told {
       return bad(m.e_degraded({ what: text("what"), reason: text("reason") }));
     case "hub.recovered":
       return quiet(m.e_recovered({ what: text("what") }), "check");
-    default:
+    default: {
+      const more = tellMore(entry);
+      if (more !== null) return more;
       // A newer hub may tell of things that this page has no sentence for yet.
       return quiet(`${entry.kind} ${plain(data)}`.trim(), "list");
+    }
   }
 }
 
@@ -127,6 +131,10 @@ export const KINDS: Record<string, () => string> = {
   "lock.jammed": () => m.k_jammed(),
   "lock.battery": () => m.k_battery(),
   "command.ended": () => m.k_commands(),
+  "credential.changed": () => m.k_credentials(),
+  "slot.synced": () => m.k_slots(),
+  "incident.opened": () => m.k_incidents(),
+  "drill.ended": () => m.k_drills(),
   "alarm.raised": () => m.k_raised(),
   "alarm.tested": () => m.k_tested(),
   "device.included": () => m.k_included(),

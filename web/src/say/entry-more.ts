@@ -1,0 +1,91 @@
+/// Journal entries about people, codes and emergencies as sentences.
+import type { Entry } from "../api/client.ts";
+import type { Told } from "./entry.ts";
+import { hazard } from "./alarm.ts";
+import { m } from "./language.ts";
+
+const quiet = (text: string, icon: Told["icon"]): Told => ({ text, icon, tone: "unsure" });
+const good = (text: string, icon: Told["icon"] = "check"): Told => ({ text, icon, tone: "good" });
+const bad = (text: string, icon: Told["icon"] = "warning"): Told => ({ text, icon, tone: "bad" });
+
+/// What happened; `null` for kinds that are none of these.
+export function tellMore(entry: Entry): Told | null {
+  const data = entry.data as Record<string, unknown>;
+  const text = (key: string): string => (typeof data[key] === "string" ? data[key] : "");
+  const number = (key: string): number => (typeof data[key] === "number" ? data[key] : 0);
+  const danger = (): string => {
+    const what = text("hazard");
+    return what === "smoke" || what === "co" || what === "heat" ? hazard(what) : m.nav_emergency();
+  };
+  const changed = (): string => {
+    switch (text("change")) {
+      case "added":
+        return m.h_added();
+      case "removed":
+        return m.h_removed();
+      case "rotated":
+        return m.h_rotated();
+      case "adopted":
+        return m.h_adopted();
+      case "expired":
+        return m.h_expired();
+      case "used_up":
+        return m.h_used_up();
+      default:
+        return m.h_changed();
+    }
+  };
+  const slot = number("slot");
+  switch (entry.kind) {
+    case "person.changed":
+      return quiet(`${text("name")}: ${changed()}`, "person");
+    case "credential.changed":
+      return quiet(m.e_credential({ change: changed() }), "key");
+    case "credential.revealed":
+      return bad(m.e_revealed({ by: text("by") }), "key");
+    case "credential.used":
+      return quiet(m.e_used(), "key");
+    case "credential.misused":
+      return bad(m.e_misused(), "key");
+    case "slot.pending":
+      return quiet(m.e_slot_pending({ slot }), "clock");
+    case "slot.synced":
+      return good(m.e_slot_synced({ slot }));
+    case "slot.drifted":
+      return bad(m.e_slot_drifted({ slot }));
+    case "slot.stuck":
+      return bad(m.e_slot_stuck({ slot, reason: text("reason") }));
+    case "lock.codes_lost":
+      return bad(m.e_codes_lost(), "key");
+    case "incident.opened":
+      return bad(m.e_incident_opened({ hazard: danger() }), "siren");
+    case "incident.released":
+      return bad(m.e_incident_released({ why: text("why") }), "unlocked");
+    case "incident.door_opened":
+      return good(m.e_incident_door({ seconds: (number("latency_ms") / 1000).toFixed(1) }), "unlocked");
+    case "incident.held":
+      return bad(m.s_held_text(), "unlocked");
+    case "incident.clear":
+      return good(m.s_restoring());
+    case "incident.escalated":
+      return bad(text("what"));
+    case "incident.closed":
+      return quiet(m.e_incident_closed({ by: text("by"), reason: text("reason") }), "check");
+    case "incident.reviewed":
+      return quiet(m.e_reviewed({ by: text("by"), reason: text("reason") }), "check");
+    case "drill.started":
+      return quiet(m.e_drill_started({ by: text("by") }), "siren");
+    case "drill.ended":
+      return data.passed === true ? good(m.e_drill_passed()) : bad(m.e_drill_failed());
+    case "maintenance.started":
+      return quiet(m.e_maintenance({ by: text("by"), reason: text("reason") }), "clock");
+    case "maintenance.ended":
+      return quiet(m.e_maintenance_ended(), "clock");
+    case "policy.changed":
+      return quiet(m.e_policy({ by: text("by") }), "siren");
+    case "household.away_changed":
+      return quiet(data.away === true ? m.nobody_home() : m.somebody_home(), "home");
+    default:
+      return null;
+  }
+}
