@@ -1,0 +1,92 @@
+/// Doors for helpers: chosen, rehearsed, opened for nothing, and the false release cleared.
+import { type Page } from "@playwright/test";
+import { type Demo, accessible, expect, test, totp } from "./house.ts";
+
+test.describe.configure({ mode: "serial" });
+// The people of the house smoke nothing out while this goes on.
+test.use({ speed: 1 });
+
+/// Does something for which the hub may ask again who it is.
+async function confirmed(page: Page, demo: Demo, work: () => Promise<void>, done: () => Promise<void>) {
+  await work();
+  const dialog = page.getByRole("dialog", { name: "Is it still you?" });
+  await Promise.race([done(), dialog.waitFor()]);
+  if (await dialog.isVisible()) {
+    await dialog.getByLabel("Six-digit code").fill(totp(demo.owner?.secret ?? "", Date.now() + 30_000));
+    await dialog.getByRole("button", { name: "Confirm" }).click();
+  }
+  await done();
+}
+
+test("a door is chosen for helpers", async ({ signedIn: page, demo }, info) => {
+  await page.goto(`${demo.url}/#/emergency`);
+  await expect(page.getByText("An alarm moves no door.")).toBeVisible();
+  await accessible(page);
+  const policy = page.locator("section").filter({ has: page.locator("#policy") });
+  await policy.getByRole("button", { name: "Change" }).click();
+  await policy.getByLabel("Open the chosen doors at an alarm").check();
+  await policy.getByLabel("Garden door").check();
+  await accessible(page);
+  await page.screenshot({ path: `seen/${info.project.name}/policy.png`, fullPage: true });
+  await confirmed(
+    page,
+    demo,
+    () => policy.getByRole("button", { name: "Save" }).click(),
+    () => expect(page.getByText("At an alarm the chosen doors are unlocked.")).toBeVisible(),
+  );
+  await expect(
+    policy.locator("li").filter({ hasText: "Garden door" }).getByText("On", { exact: true }),
+  ).toBeVisible();
+});
+
+test("a rehearsal opens it and measures how long that took", async ({ signedIn: page, demo }, info) => {
+  await page.goto(`${demo.url}/#/emergency`);
+  await page.getByRole("button", { name: "Rehearse", exact: true }).click();
+  const dialog = page.getByRole("dialog", { name: "Rehearse now?" });
+  await accessible(page);
+  await dialog.getByRole("button", { name: "Rehearse" }).click();
+  await expect(page.getByText("Everything worked")).toBeVisible({ timeout: 30_000 });
+  await expect(page.getByText(/Garden door: .*after [0-9.]+ s/)).toBeVisible();
+  await page.screenshot({ path: `seen/${info.project.name}/drill.png`, fullPage: true });
+});
+
+test("a release for nothing is shown until somebody says what it was", async ({
+  signedIn: page,
+  demo,
+}, info) => {
+  await page.goto(`${demo.url}/#/emergency`);
+  const hold = page.getByRole("button", { name: "Hold to call for help" });
+  await hold.hover();
+  await page.mouse.down();
+  await expect(page.getByText("Called by Robin")).toBeVisible();
+  await page.mouse.up();
+  await expect(page.getByRole("alert").getByText("Doors are open")).toBeVisible({ timeout: 30_000 });
+  await accessible(page);
+  await page.screenshot({ path: `seen/${info.project.name}/incident.png`, fullPage: true });
+  await page.getByLabel("Reason").first().fill("somebody leaned on the phone");
+  await page.getByRole("button", { name: "End the emergency" }).click();
+
+  await page.goto(`${demo.url}/#/`);
+  await expect(page.getByText("Somebody has to say what it was.")).toBeVisible();
+  await page.getByRole("alert").getByRole("link", { name: "Emergency" }).click();
+  await page.getByLabel("False alarm").check();
+  await page.getByLabel("What was it?").fill("nobody was in danger");
+  await accessible(page);
+  await page.screenshot({ path: `seen/${info.project.name}/review.png`, fullPage: true });
+  await page.getByRole("button", { name: "Clear", exact: true }).click();
+  await expect(page.getByText("Somebody has to say what it was.")).toBeHidden();
+  await expect(page.getByText(/Ended by Robin/)).toBeVisible();
+});
+
+test("maintenance is shown everywhere until it ends", async ({ signedIn: page, demo }) => {
+  await page.goto(`${demo.url}/#/emergency`);
+  const section = page.locator("section").filter({ has: page.locator("#maintenance") });
+  await section.getByLabel("Reason").fill("cleaning the hall alarm");
+  await section.getByRole("button", { name: "Begin" }).click();
+  await page.getByRole("link", { name: "Home" }).click();
+  await expect(page.getByText(/Maintenance: Until .* by Robin: cleaning the hall alarm/)).toBeVisible();
+  await accessible(page);
+  await page.getByRole("link", { name: "Emergency" }).click();
+  await section.getByRole("button", { name: "End it" }).click();
+  await expect(page.getByText("cleaning the hall alarm")).toBeHidden();
+});
