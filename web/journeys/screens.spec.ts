@@ -11,6 +11,8 @@ const SCREENS: [string, string, string][] = [
   ["activity", "activity", "[data-seq]"],
   ["radios", "radios", "td"],
   ["system", "system", "section li"],
+  ["people", "people", "h1"],
+  ["emergency", "emergency", "#policy"],
   ["responder", "responder", "[data-bolt]"],
 ];
 
@@ -38,4 +40,32 @@ test("a door", async ({ signedIn: page }, info) => {
   await accessible(page);
   expect(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth)).toBe(true);
   await page.screenshot({ path: `seen/${info.project.name}/door.png` });
+});
+
+test("what the journal says of the house: verified, pictured, in German too", async ({
+  signedIn: page,
+  demo,
+}, info) => {
+  await page.goto(`${demo.url}/#/activity`);
+  await page.getByText("Is the record whole?").click();
+  await page.getByRole("button", { name: "Verify" }).click();
+  await expect(page.getByText(/Whole: [0-9]+ entries/)).toBeVisible();
+  await page.getByText("When doors are opened").click();
+  await expect(page.getByRole("img", { name: /Openings by hour/ })).toBeVisible();
+  await accessible(page);
+  await page.screenshot({ path: `seen/${info.project.name}/openings.png` });
+  await page.getByText("Export", { exact: true }).click();
+  const download = page.waitForEvent("download");
+  await page.getByRole("button", { name: "CSV" }).click();
+  expect((await download).suggestedFilename()).toBe("hubd-journal.csv");
+
+  await page.evaluate(() => localStorage.setItem("hubd.language", "de"));
+  await page.reload();
+  await expect(page.getByRole("heading", { level: 1, name: "Verlauf" })).toBeVisible();
+  await expect(page.locator("html")).toHaveAttribute("lang", "de");
+  await page.goto(`${demo.url}/#/`);
+  await expect(page.getByRole("button", { name: "Halten: entriegeln Front door" })).toBeVisible();
+  await accessible(page);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth)).toBe(true);
+  await page.screenshot({ path: `seen/${info.project.name}/home-german.png` });
 });
