@@ -32,9 +32,16 @@ export default defineConfig({
     },
   },
   projects: [
-    { name: "phone", use: { ...phone, colorScheme: "light" } },
-    { name: "desktop-dark", use: { ...desktop, colorScheme: "dark" } },
+    { name: "phone", use: { ...phone, colorScheme: "light" }, testIgnore: "speed.spec.ts" },
+    { name: "desktop-dark", use: { ...desktop, colorScheme: "dark" }, testIgnore: "speed.spec.ts" },
     { name: "phone-dark", use: { ...phone, colorScheme: "dark" }, testMatch: "screens.spec.ts" },
     { name: "desktop", use: { ...desktop, colorScheme: "light" }, testMatch: "screens.spec.ts" },
+    {
+      name: "speed",
+      use: { ...phone, colorScheme: "light" },
+      testMatch: "speed.spec.ts",
+      // What is measured is not disturbed by what else is tested.
+      dependencies: ["phone", "desktop-dark", "phone-dark", "desktop"],
+    },
   ],
 });

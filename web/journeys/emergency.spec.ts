@@ -45,7 +45,7 @@ test("a rehearsal opens it and measures how long that took", async ({ signedIn: 
   const dialog = page.getByRole("dialog", { name: "Rehearse now?" });
   await accessible(page);
   await dialog.getByRole("button", { name: "Rehearse" }).click();
-  await expect(page.getByText("Everything worked")).toBeVisible({ timeout: 30_000 });
+  await expect(page.getByText("Everything worked", { exact: true })).toBeVisible({ timeout: 30_000 });
   await expect(page.getByText(/Garden door: .*after [0-9.]+ s/)).toBeVisible();
   await page.screenshot({ path: `seen/${info.project.name}/drill.png`, fullPage: true });
 });

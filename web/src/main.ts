@@ -1,6 +1,7 @@
 import { mount } from "svelte";
 import "./app.css";
 import App from "./App.svelte";
+import { session } from "./session.svelte.ts";
 import { speak } from "./say/language.ts";
 
 /// The worker's address is the only one that this page makes a script of.
@@ -19,6 +20,8 @@ function keepForLater(): void {
   });
 }
 
+// Who we are is asked while the texts load: a slow phone waits for both at once.
+void session.ask();
 await speak();
 const target = document.getElementById("app");
 if (target !== null) mount(App, { target });

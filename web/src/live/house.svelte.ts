@@ -134,6 +134,9 @@ class House {
       },
     );
     this.#stream.start();
+    // What is shown first need not wait for the stream; once that is there, everything is asked again, so that nothing
+    // that happened between the two is missed.
+    void this.refresh();
   }
 
   async #poll(): Promise<void> {
