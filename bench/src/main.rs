@@ -11,6 +11,7 @@ mod document;
 mod journal;
 mod peer;
 mod probe;
+mod release;
 mod scale;
 mod stats;
 mod websocket;
@@ -37,10 +38,14 @@ fn run() -> Result<()> {
     match arguments.as_slice() {
         ["zwave"] => zwave::run(200, 3),
         ["zwave", samples] => zwave::run(samples.parse()?, 3),
+        ["release"] => release::run(100, 3),
+        ["release", samples] => release::run(samples.parse()?, 3),
         ["journal"] => journal::run(1_000_000),
         ["journal", entries] => journal::run(entries.parse()?),
         ["scale"] => scale::run(1_000_000),
         ["scale", entries] => scale::run(entries.parse()?),
-        _ => bail!("usage: hubd-bench zwave [SAMPLES] | journal [ENTRIES] | scale [ENTRIES]"),
+        _ => bail!(
+            "usage: hubd-bench zwave [SAMPLES] | release [SAMPLES] | journal [ENTRIES] | scale [ENTRIES]"
+        ),
     }
 }

@@ -113,6 +113,28 @@ impl Peer {
         Ok((start, at))
     }
 
+    /// Tells every door to unlock, without waiting for one before the next is told, and waits for all results.
+    ///
+    /// # Errors
+    /// When one fails.
+    pub(crate) fn unlock_all(&mut self, nodes: &[u8]) -> Result<()> {
+        let value = json!({"commandClass": 98, "endpoint": 0, "property": "targetMode"});
+        for node in nodes {
+            let id = format!("unlock-{node}");
+            self.socket.send(
+                &json!({"messageId": id, "command": "node.set_value", "nodeId": node, "valueId": value, "value": 0}),
+            )?;
+        }
+        for node in nodes {
+            let id = format!("unlock-{node}");
+            let (_, answer) = self.wait(|message| message["messageId"] == id)?;
+            if answer["success"] != true {
+                bail!("the peer failed: {answer}");
+            }
+        }
+        Ok(())
+    }
+
     /// When the next event that is meant came.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use crate::tools;
 /// When a build or the benchmark fails.
 pub(crate) fn run_bench(which: &str, rest: &[&str]) -> Result<()> {
     let mut steps = Steps::new();
-    if which == "zwave" {
+    if matches!(which, "zwave" | "release") {
         steps.step("peers: packages", || {
             tools::node().and_then(|()| tools::zwave_peers())
         })?;

@@ -16,7 +16,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   ci                          everything that must pass, installing what it needs; no step is skipped silently
   peers [FILTER...]           the daemon against the peers (tests/peers); FILTER as for cargo nextest
   web [FILTER...]             the web interface: types, units, and journeys in Chromium; FILTER as for playwright test
-  bench zwave|journal|scale   benchmarks; zwave runs side by side with zwave-js server and writes docs/benchmarks.md
+  bench zwave|release|journal|scale benchmarks; zwave runs side by side with zwave-js server and writes docs/benchmarks.md
   fuzz [--seconds N] [NAME]   fuzz every target, or one, for N seconds each (default 60)";
 
 fn main() -> ExitCode {
@@ -36,7 +36,11 @@ fn run() -> Result<()> {
         ["ci"] => ci::run_ci(),
         ["peers", filter @ ..] => ci::peers(filter),
         ["web", filter @ ..] => web::run_web(filter),
-        ["bench", which @ ("zwave" | "journal" | "scale"), rest @ ..] => bench::run_bench(which, rest),
+        [
+            "bench",
+            which @ ("zwave" | "release" | "journal" | "scale"),
+            rest @ ..,
+        ] => bench::run_bench(which, rest),
         ["fuzz", rest @ ..] => fuzz::run_targets(rest),
         [] | ["help" | "--help" | "-h"] => {
             step::say(USAGE);

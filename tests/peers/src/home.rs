@@ -47,10 +47,26 @@ impl Home {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_with(options: &MockOptions) -> Result<Self> {
+        Self::open(options, "")
+    }
+
+    /// The same as [`Self::start`], with lines added to the hub's configuration.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with_extra(nodes: &'static str, extra: &str) -> Result<Self> {
+        let options = MockOptions {
+            nodes,
+            ..MockOptions::default()
+        };
+        Self::open(&options, extra)
+    }
+
+    fn open(options: &MockOptions, extra: &str) -> Result<Self> {
         let mock = Mock::start(options)?;
         let hub = Hub::new(&HubOptions {
             radio: mock.url(),
-            extra: "[log]\nlevel = \"trace\"\n".to_owned(),
+            extra: format!("{extra}[log]\nlevel = \"trace\"\n"),
         })?;
         hub.import_keys()?;
         let mut home = Self { mock, hub };

@@ -119,7 +119,7 @@ impl Host {
             attempts: 3,
             not_before: self.now,
         });
-        if pushed.is_none() || self.actuations.len() >= ACTUATIONS_MAX {
+        if pushed.is_none() || (lane != Lane::LifeSafety && self.actuations.len() >= ACTUATIONS_MAX) {
             let reason = "too much waits to be sent; try again in a few seconds".to_owned();
             self.step(command, ActuationStep::Refused { reason });
             return;

@@ -123,11 +123,17 @@ impl Host {
             .get(&job.node)
             .is_some_and(crate::node::Node::is_on_battery)
             || job.sent_at + SLOW <= self.now;
-        if job.lane == Lane::Interview
-            && slow
-            && self.next_job(Lane::LifeSafety, Lane::Person).is_some()
-            && self.dongle.abort_transmission(self.now)
-        {
+        // In an emergency everybody makes way, also who makes way for nobody else.
+        let (lane, emergency) = (
+            job.lane,
+            self.next_job(Lane::LifeSafety, Lane::LifeSafety).is_some(),
+        );
+        let wanted = match lane {
+            Lane::LifeSafety => false,
+            Lane::Reply | Lane::Person | Lane::Inclusion => emergency,
+            Lane::Interview => emergency || self.next_job(Lane::LifeSafety, Lane::Person).is_some(),
+        };
+        if wanted && slow && self.dongle.abort_transmission(self.now) {
             self.on_air = Some(OnAir {
                 gives_way: true,
                 ..on_air

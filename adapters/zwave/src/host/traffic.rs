@@ -18,6 +18,8 @@ use crate::wire::serial::NodeId;
 
 /// How many jobs may wait; beyond that new ones are refused.
 pub(crate) const JOBS_MAX: usize = 1024;
+/// How many more of life safety may: a door that is to be opened in an emergency finds room in a full queue.
+const EMERGENCY_JOBS_MAX: usize = 1024;
 /// How long nothing else is sent to a node that is about to answer under S2: both sides would use the same place
 /// of the key stream, and both frames be lost.
 const ANSWER_PAUSE: Millis = Millis(400);
@@ -173,6 +175,17 @@ impl Job {
     }
 }
 
+impl Job {
+    /// In an emergency, how far it goes behind others of its lane: a door that did not answer is told again after every
+    /// door that was not told yet, so that the most doors open soonest.
+    const fn tries_behind(&self) -> u8 {
+        match self.lane {
+            Lane::LifeSafety => u8::MAX - self.attempts_left,
+            Lane::Reply | Lane::Person | Lane::Inclusion | Lane::Interview => 0,
+        }
+    }
+}
+
 /// What a caller says of a new job.
 #[derive(Debug, Clone)]
 pub(crate) struct NewJob {
@@ -204,8 +217,11 @@ impl Traffic {
                 .filter(|job| job.node == new.node && job.purpose == Purpose::Reply)
                 .count()
         };
-        if self.jobs.len() >= JOBS_MAX || (new.purpose == Purpose::Reply && replies() >= REPLIES_PER_NODE_MAX)
-        {
+        let room = match new.lane {
+            Lane::LifeSafety => JOBS_MAX + EMERGENCY_JOBS_MAX,
+            Lane::Reply | Lane::Person | Lane::Inclusion | Lane::Interview => JOBS_MAX,
+        };
+        if self.jobs.len() >= room || (new.purpose == Purpose::Reply && replies() >= REPLIES_PER_NODE_MAX) {
             tracing::warn!(
                 node = new.node.0,
                 "too much waits to be sent; a frame was not queued"
@@ -256,7 +272,7 @@ impl Traffic {
                 job.lane == Lane::Reply
                     || ((reachable(job.node) || job.purpose == Purpose::Ping) && !busy(job.node))
             })
-            .min_by_key(|job| (job.lane, job.id))
+            .min_by_key(|job| (job.lane, job.tries_behind(), job.id))
             .map(|job| job.id)
     }
 
@@ -381,6 +397,32 @@ mod tests {
             traffic.remove(id);
         }
         assert_eq!(order, [smoke, person, interview]);
+    }
+
+    #[test]
+    fn a_door_that_did_not_answer_is_told_again_after_the_others() {
+        let mut traffic = Traffic::default();
+        let emergency = |node| NewJob {
+            attempts: 3,
+            ..job(node, Lane::LifeSafety)
+        };
+        let silent = traffic.push(emergency(2)).unwrap();
+        let other = traffic.push(emergency(4)).unwrap();
+        traffic.get_mut(silent).unwrap().attempts_left = 2;
+        assert_eq!(traffic.next(MonoTime::default(), ALL, |_| true), Some(other));
+        traffic.remove(other);
+        assert_eq!(traffic.next(MonoTime::default(), ALL, |_| true), Some(silent));
+    }
+
+    #[test]
+    fn an_emergency_finds_room_in_a_full_queue() {
+        let mut traffic = Traffic::default();
+        for _ in 0..JOBS_MAX {
+            traffic.push(job(2, Lane::Interview)).unwrap();
+        }
+        assert_eq!(traffic.push(job(2, Lane::Person)), None);
+        let emergency = traffic.push(job(2, Lane::LifeSafety));
+        assert_eq!(traffic.next(MonoTime::default(), ALL, |_| true), emergency);
     }
 
     #[test]
