@@ -7,6 +7,7 @@
     reason = "a JSON value answers an unknown key with null and never panics"
 )]
 
+mod codes;
 mod document;
 mod journal;
 mod peer;
@@ -42,10 +43,11 @@ fn run() -> Result<()> {
         ["release", samples] => release::run(samples.parse()?, 3),
         ["journal"] => journal::run(1_000_000),
         ["journal", entries] => journal::run(entries.parse()?),
+        ["codes"] => codes::run(200),
         ["scale"] => scale::run(1_000_000),
         ["scale", entries] => scale::run(entries.parse()?),
         _ => bail!(
-            "usage: hubd-bench zwave [SAMPLES] | release [SAMPLES] | journal [ENTRIES] | scale [ENTRIES]"
+            "usage: hubd-bench zwave [SAMPLES] | release [SAMPLES] | journal [ENTRIES] | scale [ENTRIES] | codes"
         ),
     }
 }

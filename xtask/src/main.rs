@@ -16,7 +16,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   ci                          everything that must pass, installing what it needs; no step is skipped silently
   peers [FILTER...]           the daemon against the peers (tests/peers); FILTER as for cargo nextest
   web [FILTER...]             the web interface: types, units, and journeys in Chromium; FILTER as for playwright test
-  bench zwave|release|journal|scale benchmarks; zwave runs side by side with zwave-js server and writes docs/benchmarks.md
+  bench zwave|release|journal|scale|codes benchmarks; zwave runs side by side with zwave-js server and writes docs/benchmarks.md
   fuzz [--seconds N] [NAME]   fuzz every target, or one, for N seconds each (default 60)";
 
 fn main() -> ExitCode {
@@ -38,7 +38,7 @@ fn run() -> Result<()> {
         ["web", filter @ ..] => web::run_web(filter),
         [
             "bench",
-            which @ ("zwave" | "release" | "journal" | "scale"),
+            which @ ("zwave" | "release" | "journal" | "scale" | "codes"),
             rest @ ..,
         ] => bench::run_bench(which, rest),
         ["fuzz", rest @ ..] => fuzz::run_targets(rest),

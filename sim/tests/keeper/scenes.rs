@@ -106,3 +106,133 @@ fn a_foreign_code_is_shown_and_left_alone() {
             .any(|(_, task)| matches!(task, CodeTask::Clear(_)))
     );
 }
+
+#[test]
+fn a_lock_that_lost_everything_is_filled_after_one_word() {
+    let mut home = Home::with_locks(1, [plain()]);
+    let anna = home.person("Anna", Role::Resident);
+    home.grant(&anna, "739416", &[2]);
+    home.grant(&anna, "184039", &[2]);
+    home.wait(MINUTE);
+    home.reset(2, true);
+    home.wait(HOUR);
+    assert!(
+        !home.opens(2, "739416"),
+        "nothing is written without a person's word"
+    );
+    let codes = home.codes(2);
+    assert_eq!(codes.emptied.map(|emptied| emptied.codes), Some(2));
+    assert!(home.kinds().contains(&"lock.codes_lost"));
+    let lock = home.id(2);
+    home.ask(CredentialsRequest::Refill { lock, from: None }).unwrap();
+    home.wait(MINUTE);
+    assert!(home.opens(2, "739416") && home.opens(2, "184039") && home.is_quiet());
+}
+
+#[test]
+fn a_lock_that_is_included_again_gets_its_codes_after_one_word() {
+    for reset in [true, false] {
+        let mut home = Home::with_locks(1, [plain()]);
+        let anna = home.person("Anna", Role::Resident);
+        home.grant(&anna, "739416", &[2]);
+        let guest = home.grant(&anna, "184039", &[2]);
+        home.wait(MINUTE);
+        home.online.remove(&2);
+        home.revoke(&guest);
+        home.wait(MINUTE);
+        let old = home.id(2);
+        let mut lock = home.exclude(2).unwrap();
+        if reset {
+            lock.held.clear();
+        }
+        home.include(3, lock);
+        home.wait(20 * MINUTE);
+        assert_eq!(home.codes(3).could_replace, std::slice::from_ref(&old));
+        let lock = home.id(3);
+        let from = Some(old);
+        home.ask(CredentialsRequest::Refill { lock, from }).unwrap();
+        home.wait(HOUR);
+        assert!(home.opens(3, "739416") && home.is_quiet(), "reset: {reset}");
+        assert!(!home.opens(3, "184039"), "what was revoked meanwhile goes, too");
+        assert_eq!(home.engine().credentials().len(), 1, "and is proven gone");
+    }
+}
+
+#[test]
+fn a_scheduled_code_starts_and_stops_with_the_hub_off() {
+    let mut lock = plain();
+    lock.capabilities.dated_per_slot = 1;
+    let mut home = Home::with_locks(1, [lock]);
+    let anna = home.person("Anna", Role::Guest);
+    let at = |ms: u64| hubd_model::UnixMillis(i64::try_from(ms).unwrap());
+    let schedule = hubd_model::Schedule {
+        from: Some(at(home.now + 2 * DAY)),
+        until: Some(at(home.now + 5 * DAY)),
+        weekly: Vec::new(),
+    };
+    home.try_grant(&anna, "739416", &[2], schedule).unwrap();
+    home.wait(MINUTE);
+    home.power_off();
+    let mut open = Vec::new();
+    for _ in 0..7 {
+        open.push(home.opens(2, "739416"));
+        home.wait(DAY);
+    }
+    assert_eq!(open, [false, false, true, true, true, false, false]);
+    home.power_on();
+    home.wait(HOUR);
+    assert!(
+        home.locks[&2].held.is_empty(),
+        "and the hub clears up when it is back"
+    );
+}
+
+#[test]
+fn an_idle_lock_is_left_in_peace() {
+    for (checksum, battery) in [(true, true), (false, true), (false, false)] {
+        let mut lock = plain();
+        lock.capabilities.pin_slots = 250;
+        lock.capabilities.checksum = checksum;
+        lock.capabilities.battery = battery;
+        let mut home = Home::with_locks(1, [lock]);
+        let anna = home.person("Anna", Role::Resident);
+        home.grant(&anna, "739416", &[2]);
+        home.wait(DAY);
+        home.frames = 0;
+        home.keep_orders = false;
+        home.wait(120 * DAY);
+        let per_day = home.frames / 120;
+        println!(
+            "checksum: {checksum}, battery: {battery}: {} frames in 120 idle days",
+            home.frames
+        );
+        let most = if battery { 20 } else { 75 };
+        assert!(per_day <= most, "{per_day} frames a day");
+    }
+}
+
+#[test]
+fn a_code_taken_out_at_the_keypad_comes_back_and_is_told() {
+    let mut home = Home::with_locks(1, [plain()]);
+    let anna = home.person("Anna", Role::Resident);
+    home.grant(&anna, "739416", &[2]);
+    home.wait(HOUR);
+    home.type_in(2, pin_slot(1), None);
+    home.wait(MINUTE);
+    assert!(home.opens(2, "739416"));
+    assert!(home.kinds().contains(&"slot.drifted"));
+}
+
+#[test]
+fn a_disk_that_fails_gives_nobody_access_and_takes_it_away_all_the_same() {
+    let mut home = Home::with_locks(1, [plain()]);
+    let anna = home.person("Anna", Role::Resident);
+    let code = home.grant(&anna, "739416", &[2]);
+    home.wait(MINUTE);
+    home.store(false);
+    let refused = home.try_grant(&anna, "184039", &[2], hubd_model::Schedule::default());
+    assert_eq!(refused.unwrap_err().code(), "store_failing");
+    home.revoke(&code);
+    home.wait(MINUTE);
+    assert!(!home.opens(2, "739416"));
+}

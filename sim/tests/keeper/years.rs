@@ -1,7 +1,7 @@
 //! Whole years of random households: people come and go, locks fail in every way they know, the power goes, the date is
 //! unknown, daylight saving begins and ends.
 //!
-//! `HUBD_YEARS` says how many years (20 without it), `HUBD_SEED` plays one again by its number.
+//! `HUBD_YEARS` says how many years (10 without it), `HUBD_SEED` plays one again by its number.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -19,7 +19,7 @@ use crate::home::{DAY, HOUR, Home, MINUTE, SECOND, pin};
 use crate::lock::{Lock, Manners};
 
 /// How many years CI can afford.
-const YEARS: u64 = 20;
+const YEARS: u64 = 10;
 /// The days of a year.
 const DAYS: u64 = 365;
 
