@@ -5,6 +5,7 @@ mod backup;
 mod check;
 mod demo;
 mod doctor;
+mod import;
 pub mod journal;
 mod keys;
 mod recovery;
@@ -69,6 +70,9 @@ enum Command {
     /// Make, reset, list and remove people's accounts; works while the hub runs, and without it
     #[command(subcommand)]
     Account(Account),
+    /// Take over what another controller knows
+    #[command(subcommand)]
+    Import(import::Import),
     /// What belongs to a radio
     #[command(subcommand)]
     Radio(Radio),
@@ -359,6 +363,7 @@ fn answer(command: Command, out: &mut dyn Write) -> Result<bool, Fault> {
         Command::Account(Account::Remove { name, place }) => {
             account::remove(&place.load()?, &name, out).map(|()| true)
         }
+        Command::Import(command) => import::answer(&command, out).map(|()| true),
         Command::Radio(Radio::ImportKeys { name, replace, place }) => {
             keys::import(&place.load()?, &name, replace, io::stdin().lock(), out).map(|()| true)
         }

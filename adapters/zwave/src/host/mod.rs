@@ -44,7 +44,7 @@ use crate::transport_service::Reassembler;
 use crate::wire::serial::{Capabilities, Command, NodeId};
 
 use self::actuating::Actuation;
-use self::cache::Provisioned;
+pub(crate) use self::cache::Provisioned;
 use self::cipher::Cipher;
 use self::codes::Codes;
 use self::holding::Holding;
@@ -55,6 +55,9 @@ use self::startup::Phase;
 use self::traffic::Traffic;
 
 pub use self::cache::CacheError;
+#[cfg(test)]
+pub(crate) use self::cache::load as load_cache;
+pub(crate) use self::cache::save as save_cache;
 pub use self::cipher::HostRng;
 
 /// How many reports and other outputs may wait to be drained; the shell drains after each input.
