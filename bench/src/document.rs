@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-const HEAD: &str = "# Benchmarks\n\nWritten by `cargo xtask bench zwave`, `journal` and `scale`; figures of other machines differ, ratios less so.\n";
+const HEAD: &str = "# Benchmarks\n\nWritten by `cargo xtask bench zwave`, `release`, `journal` and `scale`; figures of other machines differ, ratios less so.\n";
 
 /// Prints a section and writes it into the document.
 ///

@@ -125,9 +125,14 @@ impl Peer {
                 &json!({"messageId": id, "command": "node.set_value", "nodeId": node, "valueId": value, "value": 0}),
             )?;
         }
-        for node in nodes {
-            let id = format!("unlock-{node}");
-            let (_, answer) = self.wait(|message| message["messageId"] == id)?;
+        // Their results come in any order.
+        for _ in nodes {
+            let is_one = |message: &Value| {
+                message["messageId"]
+                    .as_str()
+                    .is_some_and(|id| id.starts_with("unlock-"))
+            };
+            let (_, answer) = self.wait(is_one)?;
             if answer["success"] != true {
                 bail!("the peer failed: {answer}");
             }
