@@ -3,6 +3,7 @@
 //! Promise: an unknown key, a wrong type or a value that is not allowed is an error that names the place, the key,
 //! what is wrong and what is allowed. Nothing is guessed and nothing is ignored.
 
+mod notify;
 mod read;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,6 +15,7 @@ use jiff::tz::TimeZone;
 use thiserror::Error;
 
 use crate::tls::is_dns;
+pub use notify::{Level, MqttConfig, NotifyConfig, OutputConfig, SmtpConfig, SmtpTls};
 use read::Section;
 
 /// Where the configuration is when nobody says otherwise.
@@ -37,6 +39,8 @@ pub struct Config {
     pub vault: VaultConfig,
     /// The home.
     pub home: HomeConfig,
+    /// Whom the hub tells what happened.
+    pub notify: Vec<NotifyConfig>,
 }
 
 /// The HTTP server.
@@ -240,6 +244,7 @@ impl Config {
             log: log(root.section("log")?)?,
             vault: vault(root.section("vault")?)?,
             home: home(root.section("home")?)?,
+            notify: notify::outputs(&mut root)?,
         };
         root.finish()?;
         Ok(config)

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod hub;
 pub mod logging;
+pub mod notify;
 pub mod radios;
 pub mod run;
 pub mod store;

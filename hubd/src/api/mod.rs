@@ -20,6 +20,7 @@ mod health;
 mod incidents;
 mod life_safety;
 mod locks;
+mod notifications;
 pub mod openapi;
 mod people;
 mod problem;
@@ -52,6 +53,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
 use crate::hub::Hub;
+use crate::notify::Notifier;
 use crate::store::Store;
 use auth::Gate;
 use problem::Problem;
@@ -118,6 +120,8 @@ struct Inner {
     stopping: CancellationToken,
     /// The certificate of the hub's own authority, for phones to trust.
     authority: OnceLock<Box<[u8]>>,
+    /// Whom the hub tells what happened.
+    notifier: OnceLock<Notifier>,
 }
 
 impl Api {
@@ -135,6 +139,7 @@ impl Api {
             verification: Verification::default(),
             stopping,
             authority: OnceLock::new(),
+            notifier: OnceLock::new(),
         }))
     }
 
@@ -145,6 +150,17 @@ impl Api {
             self.0.authority.get_or_init(|| certificate.into());
         }
         self
+    }
+
+    /// The same API, which also shows and tests these notification outputs.
+    #[must_use]
+    pub fn with_notifier(self, notifier: Notifier) -> Self {
+        self.0.notifier.get_or_init(|| notifier);
+        self
+    }
+
+    fn notifier(&self) -> Option<&Notifier> {
+        self.0.notifier.get()
     }
 
     fn authority(&self) -> Option<&[u8]> {
@@ -315,6 +331,8 @@ fn router(api: Api) -> Router {
         .route("/events/stream", get(stream::stream))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", delete(tokens::remove))
+        .route("/notifications", get(notifications::list))
+        .route("/notifications/{name}/test", post(notifications::test))
         .route("/setup", get(session::setup).post(session::set_up))
         .route("/invitation", post(session::take_invitation))
         .route(

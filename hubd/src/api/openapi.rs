@@ -13,7 +13,7 @@ use utoipa::{Modify, OpenApi};
 use super::auth::{Need, ROLES, needed};
 use super::{
     account, accounts, alarms, commands, credentials, drills, events, health, incidents, life_safety, locks,
-    people, problem, radios, session, sessions, slots, stream, tokens, verification,
+    notifications, people, problem, radios, session, sessions, slots, stream, tokens, verification,
 };
 use crate::token::Scope;
 
@@ -54,6 +54,7 @@ pub const COMMITTED: &str = include_str!("../../../docs/openapi.json");
         drills::list, drills::one, drills::start, drills::end,
         events::list, stream::stream, verification::begin, verification::one,
         tokens::list, tokens::create, tokens::remove,
+        notifications::list, notifications::test,
         session::setup, session::set_up, session::take_invitation, session::one, session::sign_in,
         session::second_factor, session::confirm, session::sign_out,
         sessions::list, sessions::remove, sessions::remove_others,

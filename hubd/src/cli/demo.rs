@@ -157,6 +157,7 @@ fn configuration(options: &Options, folder: &Path, dongle: SocketAddr) -> Result
             recovery_recipients: Vec::new(),
         },
         home: HomeConfig { time_zone: None },
+        notify: Vec::new(),
     })
 }
 

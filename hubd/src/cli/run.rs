@@ -20,6 +20,7 @@ use crate::api::{self, Api, Limits};
 use crate::clock::{self, Clock};
 use crate::config::{Config, RadioConfig};
 use crate::hub::Hub;
+use crate::notify::Notifier;
 use crate::run::Parts;
 use crate::run::start::NoRadio;
 use crate::store::{AccountChange, Store, StoreError};
@@ -107,6 +108,9 @@ pub(super) async fn house(
         limits,
         serving.clone(),
     );
+    let notifier = Notifier::new(&config.notify, clock::unix_millis)?;
+    notifier.start(store.live(), &hub, &serving);
+    let api = api.with_notifier(notifier);
     // Before the API can change any.
     let tokens = tokio::spawn(token_watch::watch(store.clone(), hub.clone(), serving.clone()));
     let server = match tls::open(&config.http.tls, &store, clock::unix_millis()).await? {

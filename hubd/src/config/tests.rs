@@ -37,6 +37,45 @@ fn an_empty_file_is_a_hub_with_its_own_certificate_and_without_radios() {
 }
 
 #[test]
+fn outputs_are_read_and_what_cannot_work_is_refused() {
+    let notify =
+        |text: &str| load(&format!("[[notify]]\nname = \"a\"\n{text}"), &[]).map(|config| config.notify);
+    let ntfy = notify("kind = \"ntfy\"\nurl = \"https://ntfy.example/doors\"\ntoken = \"secret-1\"").unwrap();
+    assert_eq!(ntfy[0].least, Level::Warning);
+    assert!(!format!("{ntfy:?}").contains("secret-1"));
+    let cases = [
+        ("kind = \"pigeon\"", "`notify[0].kind`"),
+        ("kind = \"ntfy\"\nurl = \"ftp://a/b\"", "`notify[0].url`"),
+        ("kind = \"webhook\"", "`notify[0].url` is missing"),
+        (
+            "kind = \"ntfy\"\nurl = \"http://a/b\"\nleast = \"loud\"",
+            "`notify[0].least`",
+        ),
+        ("kind = \"mqtt\"\nserver = \"a:x\"", "`notify[0].server`"),
+        (
+            "kind = \"mqtt\"\nserver = \"a\"\ntopic = \"a/#\"",
+            "`notify[0].topic`",
+        ),
+        (
+            "kind = \"smtp\"\nserver = \"a\"\nfrom = \"x\"",
+            "`notify[0].from`",
+        ),
+        (
+            "kind = \"smtp\"\nserver = \"a\"\nfrom = \"a@b.example\"",
+            "`notify[0].to`",
+        ),
+        (
+            "kind = \"smtp\"\nserver = \"a\"\ntls = \"off\"\npassword = \"p\"",
+            "in the clear",
+        ),
+    ];
+    for (text, words) in cases {
+        let said = notify(text).unwrap_err();
+        assert!(said.contains(words), "{text}: {said}");
+    }
+}
+
+#[test]
 fn tls_is_off_only_where_nobody_listens_in() {
     let tls = |text: &str| load(&format!("[http]\n{text}"), &[]).map(|config| config.http.tls);
     let files = Tls::Files {

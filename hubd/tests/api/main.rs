@@ -17,6 +17,7 @@ mod document;
 mod house;
 mod life_safety;
 mod limits;
+mod notify;
 mod secrets;
 mod stream;
 mod tls;
