@@ -51,6 +51,8 @@ pub struct Engine {
     desk: Desk,
     keeper: Keeper,
     life_safety: LifeSafety,
+    /// The incident whose emergency codes were enabled.
+    codes_for: Option<IncidentId>,
     /// Why the store cannot write.
     store_failure: Option<String>,
     refusals: Quiet<String>,
@@ -68,6 +70,7 @@ impl Engine {
         if self.started {
             self.take(input);
             self.settle_life_safety();
+            self.settle_emergency_codes();
             self.finish();
             return;
         }
@@ -256,6 +259,9 @@ impl Engine {
         self.with_life_safety(|life_safety, house| {
             life_safety.restore(*memory.life_safety, recorded, house);
         });
+        // The power may have gone between the incident's row and those of its codes.
+        let incident = self.life_safety.releasing_incident().cloned();
+        self.follow_incident(incident);
     }
 
     /// Life safety, and what it works with.
@@ -325,16 +331,20 @@ impl Engine {
         }
     }
 
-    /// An incident lasts: every emergency code works until it is over.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the part that opens incidents"))]
-    fn enable_emergency_codes(&mut self, incident: &IncidentId) {
-        self.keeper.enable_for(incident, &around!(self), &mut self.out);
+    /// Emergency codes work from the release of the first door to the end of its incident. They are told after the
+    /// doors: what opens a door leaves in the mutation that decides it, and a code only once that is on disk.
+    fn settle_emergency_codes(&mut self) {
+        let incident = self.life_safety.releasing_incident();
+        if incident != self.codes_for.as_ref() {
+            let incident = incident.cloned();
+            self.follow_incident(incident);
+        }
     }
 
-    /// An incident is over: its emergency codes work no more, and those that were used get new PINs.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the part that opens incidents"))]
-    fn disable_emergency_codes(&mut self, incident: &IncidentId) {
-        self.keeper.disable_for(incident, &around!(self), &mut self.out);
+    fn follow_incident(&mut self, incident: Option<IncidentId>) {
+        self.keeper
+            .follow_incident(incident.as_ref(), &around!(self), &mut self.out);
+        self.codes_for = incident;
     }
 
     /// The end of each mutation: codes that are due, and rows that changed.

@@ -403,8 +403,37 @@ impl Keeper {
         self.shown(id, None, around)
     }
 
-    /// An incident lasts: every emergency code works until it is over.
-    pub(crate) fn enable_for(&mut self, incident: &IncidentId, around: &Around<'_>, out: &mut Outbox) {
+    /// Doors are released in this incident, or in none. Codes that another incident enabled work no more, and those of
+    /// them that were used get new PINs; in an incident every emergency code works until it is over.
+    pub(crate) fn follow_incident(
+        &mut self,
+        incident: Option<&IncidentId>,
+        around: &Around<'_>,
+        out: &mut Outbox,
+    ) {
+        let over = |credential: &&Credential| match &credential.standing {
+            Standing::Enabled {
+                cause: EnabledFor::Incident(other),
+                ..
+            } => Some(other) != incident,
+            Standing::Enabled {
+                cause: EnabledFor::Person { .. },
+                ..
+            }
+            | Standing::Ready
+            | Standing::UsedUp
+            | Standing::Removed => false,
+        };
+        let over: Vec<CredentialId> = self
+            .credentials
+            .values()
+            .filter(over)
+            .map(|credential| credential.id.clone())
+            .collect();
+        for id in over {
+            self.end_enabled(&id, None, around, out);
+        }
+        let Some(incident) = incident else { return };
         let ready: Vec<CredentialId> = self
             .credentials
             .values()
@@ -416,32 +445,6 @@ impl Keeper {
         for id in ready {
             let cause = EnabledFor::Incident(incident.clone());
             self.stand(&id, enabled(cause, around), Change::Enabled, None, out);
-        }
-    }
-
-    /// An incident is over: the emergency codes that it enabled work no more, and those that were used get new PINs.
-    pub(crate) fn disable_for(&mut self, incident: &IncidentId, around: &Around<'_>, out: &mut Outbox) {
-        let of_it = |credential: &&Credential| match &credential.standing {
-            Standing::Enabled {
-                cause: EnabledFor::Incident(other),
-                ..
-            } => other == incident,
-            Standing::Enabled {
-                cause: EnabledFor::Person { .. },
-                ..
-            }
-            | Standing::Ready
-            | Standing::UsedUp
-            | Standing::Removed => false,
-        };
-        let enabled: Vec<CredentialId> = self
-            .credentials
-            .values()
-            .filter(of_it)
-            .map(|credential| credential.id.clone())
-            .collect();
-        for id in enabled {
-            self.end_enabled(&id, None, around, out);
         }
     }
 

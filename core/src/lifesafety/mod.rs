@@ -395,6 +395,12 @@ impl LifeSafety {
         (held && open.is_alarming()).then(|| open.head.id.clone())
     }
 
+    /// The incident in which doors were released, until it is over. A drill is none.
+    pub(crate) fn releasing_incident(&self) -> Option<&IncidentId> {
+        let head = &self.open.as_ref()?.head;
+        head.released.is_some().then_some(&head.id)
+    }
+
     fn policy(&self) -> Option<&Policy> {
         match &self.policy {
             StoredPolicy::Readable(policy) => Some(policy),

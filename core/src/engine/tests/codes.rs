@@ -1,19 +1,22 @@
 //! Codes as the rest of the mind sees them: emergencies, and who opened.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hubd_model::{
-    BoltState, CodeCapabilities, CodeReport, CodeTask, CodeTaskEnd, CredentialId, IncidentId, LockId, Order,
-    Pin, Report, Role, Schedule, SecretString, SlotContent, SlotKey, Source, Usage, Via,
+    AlarmSignal, BoltState, CodeCapabilities, CodeReport, CodeTask, CodeTaskEnd, CredentialId, DeviceKind,
+    Hazard, LockId, Millis, Order, Pin, Report, Role, Schedule, SecretString, Security, SlotContent, SlotKey,
+    Source, Usage, Via,
 };
 
 use super::house::{House, address, description, radio};
-use crate::credentials::record::{CredentialsKey, CredentialsRecord, Means, Standing};
+use crate::credentials::record::{CredentialsKey, CredentialsRecord, EnabledFor, Means, Standing};
 use crate::credentials::request::{
     CredentialsAnswer, CredentialsRequest, NewCredential, NewMeans, NewPerson,
 };
 use crate::event::Event;
 use crate::input::{Answer, Request};
+use crate::lifesafety::policy::{Confirm, Detectors, DoorRule, Rules, WhenAway};
+use crate::lifesafety::request::LifeSafetyRequest;
 
 fn ask(house: &mut House, what: CredentialsRequest) -> CredentialsAnswer {
     let what = Box::new(what);
@@ -27,10 +30,7 @@ fn ask(house: &mut House, what: CredentialsRequest) -> CredentialsAnswer {
 /// A house with a lock that keeps ten PINs, and was read.
 fn house() -> (House, LockId) {
     let mut house = House::new();
-    let mut lock = description(
-        hubd_model::DeviceKind::Lock,
-        hubd_model::Security::S2AccessControl,
-    );
+    let mut lock = description(DeviceKind::Lock, Security::S2AccessControl);
     lock.lock.codes = CodeCapabilities {
         pin_slots: 10,
         ..CodeCapabilities::default()
@@ -47,8 +47,8 @@ fn house() -> (House, LockId) {
     (house, id)
 }
 
-/// Does what the lock was told since, and says so.
-fn obey(house: &mut House) -> Vec<CodeTask> {
+/// Does what the lock was told since, and says so; `held` is what it holds.
+fn obey_with(house: &mut House, held: &mut BTreeMap<SlotKey, Pin>) -> Vec<CodeTask> {
     let mut obeyed = Vec::new();
     while let Some(at) = house
         .orders
@@ -61,20 +61,25 @@ fn obey(house: &mut House) -> Vec<CodeTask> {
         else {
             continue;
         };
-        let said = match &*what {
-            CodeTask::Write { key, wish } => Some((
-                *key,
-                SlotContent::Pin {
-                    pin: wish.pin.clone(),
-                    enabled: true,
-                },
-            )),
-            CodeTask::Clear(key) | CodeTask::Read(key) => Some((*key, SlotContent::Empty)),
-            CodeTask::ReadAll { .. } | CodeTask::Enrol(_) => None,
+        let said: Vec<SlotKey> = match &*what {
+            CodeTask::Write { key, wish } => {
+                held.insert(*key, wish.pin.clone());
+                vec![*key]
+            }
+            CodeTask::Clear(key) => {
+                held.remove(key);
+                vec![*key]
+            }
+            CodeTask::Read(key) => vec![*key],
+            CodeTask::ReadAll { .. } => held.keys().copied().collect(),
+            CodeTask::Enrol(_) => Vec::new(),
         };
-        let said = said.map(|(key, content)| CodeReport::Slot {
+        let said = said.into_iter().map(|key| CodeReport::Slot {
             key,
-            content,
+            content: held.get(&key).map_or(SlotContent::Empty, |pin| SlotContent::Pin {
+                pin: pin.clone(),
+                enabled: true,
+            }),
             schedule: None,
         });
         let end = CodeReport::Ended {
@@ -82,7 +87,7 @@ fn obey(house: &mut House) -> Vec<CodeTask> {
             end: CodeTaskEnd::Done,
             frames: 4,
         };
-        for report in said.into_iter().chain([end]) {
+        for report in said.chain([end]) {
             let device = device.clone();
             house.report(Report::Codes { device, report });
         }
@@ -91,7 +96,71 @@ fn obey(house: &mut House) -> Vec<CodeTask> {
     obeyed
 }
 
+fn obey(house: &mut House) -> Vec<CodeTask> {
+    obey_with(house, &mut BTreeMap::new())
+}
+
+/// A detector at node 20, and a policy by which its smoke opens the door.
+fn life_safety(house: &mut House, lock: &LockId) {
+    let mut detector = description(DeviceKind::Alarm, Security::S2Unauthenticated);
+    detector.hazards = vec![Hazard::Smoke];
+    house.report(Report::Device {
+        device: address(20),
+        description: detector,
+        fresh: true,
+    });
+    let rule = DoorRule {
+        hazards: BTreeSet::from([Hazard::Smoke]),
+        detectors: Detectors::Any,
+        confirm: Confirm {
+            at_once: BTreeSet::from([Hazard::Smoke]),
+            second_within: None,
+            lasting: None,
+        },
+        when_away: WhenAway::Same,
+        cancel_window: Millis(0),
+    };
+    let rules = Rules {
+        enabled: true,
+        doors: BTreeMap::from([(lock.clone(), rule)]),
+    };
+    let set = LifeSafetyRequest::SetPolicy {
+        rules,
+        from_version: None,
+        by: "anna".into(),
+    };
+    house.request(Request::LifeSafety(set)).unwrap();
+}
+
+fn pin_of(house: &House, code: &CredentialId) -> Pin {
+    let key = CredentialsKey::Credential(code.clone());
+    let Some(CredentialsRecord::Credential(row)) = house.rows.get(&key) else {
+        panic!("its row is kept");
+    };
+    let Means::Pin(pin) = &row.means else {
+        panic!("it is a PIN")
+    };
+    pin.clone()
+}
+
+fn is_enabled(house: &House, code: &CredentialId) -> bool {
+    let standing = house.engine.credential(code).unwrap().standing;
+    matches!(
+        standing,
+        Standing::Enabled {
+            cause: EnabledFor::Incident(_),
+            ..
+        }
+    )
+}
+
 fn emergency_code(house: &mut House, lock: &LockId, role: Role) -> CredentialId {
+    // No two people have the same PIN.
+    let pin = if role == Role::Responder {
+        "739416"
+    } else {
+        "863057"
+    };
     let new = NewPerson {
         name: "Fire brigade".into(),
         role,
@@ -103,7 +172,7 @@ fn emergency_code(house: &mut House, lock: &LockId, role: Role) -> CredentialId 
     let new = NewCredential {
         person: person.id,
         label: "at the key safe".into(),
-        means: NewMeans::Pin(Pin::parse(SecretString::new("739416".into())).unwrap()),
+        means: NewMeans::Pin(Pin::parse(SecretString::new(pin.into())).unwrap()),
         usage: Usage::Emergency,
         schedule: Schedule::default(),
         uses_left: None,
@@ -121,15 +190,32 @@ fn an_emergency_code_is_on_no_lock_until_an_incident_and_is_replaced_once_used()
     for used in [true, false] {
         let (mut house, lock) = house();
         let code = emergency_code(&mut house, &lock, Role::Responder);
+        life_safety(&mut house, &lock);
         assert_eq!(obey(&mut house), [], "it is prepared");
-        let incident = IncidentId::parse("incident-1").unwrap();
-        house.engine.enable_emergency_codes(&incident);
-        house.give(crate::input::Input::Tick);
-        let written = obey(&mut house);
-        let [CodeTask::Write { key, wish }] = &written[..] else {
+        let first = pin_of(&house, &code);
+        house.orders.clear();
+        house.alarm_says(20, AlarmSignal::Raised(Hazard::Smoke), true);
+        let orders: Vec<bool> = house
+            .orders
+            .iter()
+            .map(|order| matches!(order, Order::Codes { .. }))
+            .collect();
+        assert!(
+            !orders[0] && orders.iter().is_sorted(),
+            "the door is told before any code: {orders:?}"
+        );
+        let mut held = BTreeMap::new();
+        let written = obey_with(&mut house, &mut held);
+        let [CodeTask::Write { key, .. }] = &written[..] else {
             panic!("it is written, and nothing else: {written:?}");
         };
-        let (key, pin) = (*key, wish.pin.clone());
+        let key = *key;
+        house.moved(BoltState::Unlocked, Via::source(Source::Remote));
+        // The power goes and comes back in the middle: it goes on.
+        house.restart();
+        obey_with(&mut house, &mut held);
+        assert!(is_enabled(&house, &code));
+        assert_eq!(held.get(&key), Some(&first));
         if used {
             house.moved(BoltState::Unlocked, Via::slot(Source::Keypad, Some(key.slot)));
             let person = house.engine.credential(&code).unwrap().person;
@@ -137,20 +223,104 @@ fn an_emergency_code_is_on_no_lock_until_an_incident_and_is_replaced_once_used()
             assert_eq!(opened.person, Some(person), "the lock shows who opened it");
             assert!(house.kinds().contains(&"credential.used"));
         }
-        house.engine.disable_emergency_codes(&incident);
-        house.give(crate::input::Input::Tick);
-        assert_eq!(obey(&mut house), [CodeTask::Clear(key)]);
-        let view = house.engine.credential(&code).unwrap();
-        assert_eq!(view.standing, Standing::Ready);
-        let key = CredentialsKey::Credential(code);
-        let Some(CredentialsRecord::Credential(row)) = house.rows.get(&key) else {
-            panic!("its row is kept");
-        };
+        house.alarm_says(20, AlarmSignal::Cleared(Hazard::Smoke), true);
+        obey_with(&mut house, &mut held);
+        assert!(is_enabled(&house, &code), "it works until the incident is over");
+        house.moved(BoltState::Locked, Via::source(Source::Manual));
+        obey_with(&mut house, &mut held);
+        assert_eq!(house.engine.credential(&code).unwrap().standing, Standing::Ready);
+        assert!(held.is_empty(), "the lock is free of it");
         assert_eq!(
-            row.means != Means::Pin(pin),
+            pin_of(&house, &code) != first,
             used,
             "it has another PIN once it was used"
         );
+    }
+}
+
+#[test]
+fn no_drill_test_or_unconfirmed_alarm_enables_an_emergency_code() {
+    let (mut house, lock) = house();
+    let code = emergency_code(&mut house, &lock, Role::Responder);
+    life_safety(&mut house, &lock);
+    let drill = LifeSafetyRequest::StartDrill {
+        doors: None,
+        dry: false,
+        detector: None,
+        by: "anna".into(),
+    };
+    house.request(Request::LifeSafety(drill)).unwrap();
+    assert!(house.kinds().contains(&"drill.started"));
+    house.moved(BoltState::Unlocked, Via::source(Source::Remote));
+    house.alarm_says(20, AlarmSignal::Tested(Hazard::Smoke), true);
+    house.alarm_says(20, AlarmSignal::Silenced(Hazard::Smoke), true);
+    house.alarm_says(20, AlarmSignal::Raised(Hazard::Smoke), false);
+    assert!(house.engine.incidents().is_empty());
+    // An incident that releases no door enables nothing either.
+    house.alarm_says(20, AlarmSignal::Raised(Hazard::Co), true);
+    assert_eq!(house.engine.incidents().len(), 1);
+    assert_eq!(house.engine.credential(&code).unwrap().standing, Standing::Ready);
+    assert_eq!(obey(&mut house), []);
+}
+
+#[test]
+fn invariant_a_power_cut_leaves_no_emergency_code_on_after_its_incident_and_none_off_in_it() {
+    // The first cut falls into the release, the second into the end of the incident.
+    for at_the_end in [false, true] {
+        for cut in 0.. {
+            let (mut house, lock) = house();
+            let codes = [
+                emergency_code(&mut house, &lock, Role::Responder),
+                emergency_code(&mut house, &lock, Role::Owner),
+            ];
+            life_safety(&mut house, &lock);
+            let mut held = BTreeMap::new();
+            if !at_the_end {
+                house.cut_after = Some(cut);
+            }
+            house.alarm_says(20, AlarmSignal::Raised(Hazard::Smoke), true);
+            let mut was_cut = house.cut_after == Some(0);
+            if !at_the_end {
+                house.restart();
+                // A detector says again and again that there is smoke.
+                house.alarm_says(20, AlarmSignal::Raised(Hazard::Smoke), true);
+            }
+            house.moved(BoltState::Unlocked, Via::source(Source::Remote));
+            obey_with(&mut house, &mut held);
+            assert!(
+                codes.iter().all(|code| is_enabled(&house, code)),
+                "cut after {cut}"
+            );
+            assert_eq!(held.len(), 2, "cut after {cut}");
+            house.alarm_says(20, AlarmSignal::Cleared(Hazard::Smoke), true);
+            if at_the_end {
+                house.cut_after = Some(cut);
+            }
+            house.moved(BoltState::Locked, Via::source(Source::Manual));
+            if at_the_end {
+                was_cut = house.cut_after == Some(0);
+                house.restart();
+                house.moved(BoltState::Locked, Via::source(Source::Manual));
+            }
+            obey_with(&mut house, &mut held);
+            house.wait(Millis::from_secs(60));
+            obey_with(&mut house, &mut held);
+            for code in &codes {
+                assert_eq!(
+                    house.engine.credential(code).unwrap().standing,
+                    Standing::Ready,
+                    "cut after {cut}, at the end: {at_the_end}"
+                );
+            }
+            assert!(
+                held.is_empty(),
+                "cut after {cut}, at the end: {at_the_end}: {held:?}"
+            );
+            if !was_cut {
+                assert!(cut > 5, "there was something to cut");
+                break;
+            }
+        }
     }
 }
 

@@ -58,6 +58,8 @@ pub(super) struct House {
     /// People, credentials and slots on disk.
     pub(super) rows: BTreeMap<CredentialsKey, CredentialsRecord>,
     pub(super) life_safety: LifeSafetyMemory,
+    /// The power is cut after so many further outputs.
+    pub(super) cut_after: Option<usize>,
     ticket: u64,
 }
 
@@ -77,6 +79,7 @@ impl House {
             commands: Vec::new(),
             rows: BTreeMap::new(),
             life_safety: LifeSafetyMemory::default(),
+            cut_after: None,
             ticket: 0,
         };
         house.restart();
@@ -113,6 +116,7 @@ impl House {
             credentials,
             life_safety: Box::new(self.life_safety.clone()),
         };
+        self.cut_after = None;
         self.engine = Engine::new();
         self.give(Input::Started {
             memory,
@@ -138,6 +142,11 @@ impl House {
         let mut all = Vec::new();
         while let Some(output) = self.engine.poll() {
             assert!(all.len() < POLLS_MAX, "poll drains in bounded steps");
+            match &mut self.cut_after {
+                Some(0) => return all,
+                Some(left) => *left -= 1,
+                None => {}
+            }
             self.carry_out(&output);
             all.push(output);
         }
