@@ -11,6 +11,7 @@
 
 pub mod clock;
 pub mod home;
+pub mod household;
 pub mod http;
 pub mod hub;
 pub mod lines;
@@ -18,6 +19,7 @@ pub mod mock;
 
 pub use clock::Deadline;
 pub use home::Home;
+pub use household::Household;
 pub use http::{Client, Events, Response};
 pub use hub::{Hub, HubOptions};
 pub use mock::{Mock, MockOptions};

@@ -39,6 +39,8 @@ pub struct MockOptions {
     pub tx_delay_ms: u32,
     /// Milliseconds that a bolt takes.
     pub travel_ms: u32,
+    /// How many codes a lock keeps; 20 when 0.
+    pub code_slots: u16,
     /// The serial port to listen on; 0 for any.
     pub port: u16,
 }
@@ -76,6 +78,9 @@ impl Mock {
             .env("SERIAL_PORT", options.port.to_string())
             .env("TX_DELAY", options.tx_delay_ms.to_string())
             .env("TRAVEL", options.travel_ms.to_string());
+        if options.code_slots > 0 {
+            command.env("USERS", options.code_slots.to_string());
+        }
         if !options.nodes.is_empty() {
             command.env("NODES", options.nodes);
         }

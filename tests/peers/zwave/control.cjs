@@ -75,6 +75,19 @@ function operations({ controller, wire, air, home }) {
 			node(id).state.set(`UserCode_userCode_${slot}`, undefined);
 			return {};
 		},
+		/** Somebody deletes a credential at the keypad; the lock says nothing. */
+		deleteCredential({ node: id, slot }) {
+			node(id).state.delete(`UserCredential_cred_${cc.UserCredentialType.PINCode}_${slot}`);
+			node(id).state.delete(`UserCredential_user_${slot}`);
+			return {};
+		},
+		/** Every code, user and schedule is gone, as after a factory reset; the lock says nothing. */
+		forgetCodes({ node: id }) {
+			for (const key of [...node(id).state.keys()]) {
+				if (/^(UserCode_user|UserCredential_(cred|user)_|ScheduleEntryLock_schedule_)/.test(key)) node(id).state.delete(key);
+			}
+			return {};
+		},
 		/** What a lock does wrong with codes: `deaf` takes every change and keeps none, `masks` shows no PIN. */
 		codeFaults({ node: id, deaf, masks }) {
 			node(id).state.set("deafToCodes", !!deaf);

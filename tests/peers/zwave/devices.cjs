@@ -153,7 +153,7 @@ exports.home = ({ txDelay, travel, users }) => {
 	const credentialClasses = [
 		...lockClasses(4, 2).filter((entry) => entry.ccId !== CC["User Code"] && entry.ccId !== CC["Schedule Entry Lock"]),
 		secure(CC["User Credential"], 2, {
-			numberOfSupportedUsers: 20,
+			numberOfSupportedUsers: users,
 			supportedCredentialRules: [cc.UserCredentialRule.Single],
 			maxUserNameLength: 32,
 			supportsAllUsersChecksum: true,
@@ -161,7 +161,7 @@ exports.home = ({ txDelay, travel, users }) => {
 			supportsCredentialChecksum: true,
 			supportedUserTypes: [cc.UserCredentialUserType.General],
 			supportedCredentialTypes: new Map([[cc.UserCredentialType.PINCode, {
-				numberOfCredentialSlots: 20,
+				numberOfCredentialSlots: users,
 				minCredentialLength: 4,
 				maxCredentialLength: 10,
 				maxCredentialHashLength: 0,
