@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use hubd_peers::clock::now_ms;
+use hubd_peers::home::journal;
 use hubd_peers::mock::{LOCKED, UNLOCKED};
 use hubd_peers::{Client, Deadline, Home};
 use serde_json::{Value, json};
@@ -27,6 +28,9 @@ const ALARM: u8 = 3;
 const SMOKE: u8 = 1;
 const SEND_DATA: [u64; 2] = [0x13, 0xa9];
 const APPLICATION_COMMAND: [u64; 2] = [0x04, 0xa8];
+const INCLUSION: &str = "/radios/zwave/inclusion";
+/// Codes that are written at once; the lock has 20 slots.
+const CODES: usize = 18;
 /// From the smoke frame to the first frame to a lock, in a debug build on a busy machine. A disk that is waited for
 /// takes longer than that, and so does an interview.
 const BOUND_MS: f64 = 400.0;
@@ -177,6 +181,86 @@ fn release(home: &mut Home, jammed: bool) -> Result<f64> {
     Ok(latency)
 }
 
+/// Waits until an inclusion gets there.
+fn wait_inclusion(home: &mut Home, wanted: &str) -> Result<()> {
+    home.hub.wait(
+        &format!("the inclusion to be {wanted}"),
+        Deadline::seconds(90),
+        |client| (client.get(INCLUSION).ok()?["state"] == wanted).then_some(()),
+    )
+}
+
+/// The places in the journal of what happened after an entry.
+fn places(home: &Home, after: u64, kind: &str) -> Result<Vec<u64>> {
+    let entries = home.journal(after, Some(kind))?;
+    Ok(entries.iter().filter_map(|entry| entry["seq"].as_u64()).collect())
+}
+
+fn last_place(home: &Home) -> Result<u64> {
+    let journal = home.journal(0, None)?;
+    journal
+        .last()
+        .and_then(|entry| entry["seq"].as_u64())
+        .context("an entry")
+}
+
+/// Releases the door at node 2 while a lock that has just joined is asked what it is.
+fn release_while_interviewing(home: &mut Home) -> Result<f64> {
+    let client = home.client();
+    home.mock.call("include", json!({"id": 10, "kind": "s2"}))?;
+    client.post(INCLUSION, &json!({"strategy": "default"}))?;
+    wait_inclusion(home, "asking")?;
+    // Its frames take as long as real ones, so that the interview lasts.
+    home.mock.call("txDelay", json!({"ms": 40, "node": 10}))?;
+    let dsk = home.mock.call("dsk", json!({}))?;
+    let pin = dsk["dsk"]
+        .as_str()
+        .and_then(|dsk| dsk.get(..5))
+        .context("a PIN")?;
+    client.post(&format!("{INCLUSION}/answer"), &json!({"dsk_pin": pin}))?;
+    wait_inclusion(home, "interviewing")?;
+    let latency = release(home, false)?;
+    let inclusion = client.get(INCLUSION)?;
+    assert_eq!(
+        inclusion["state"], "interviewing",
+        "it went on meanwhile: {inclusion}"
+    );
+    wait_inclusion(home, "done")?;
+    Ok(latency)
+}
+
+/// Releases the door at node 2 while many codes are written to another lock.
+fn release_while_writing_codes(home: &mut Home, node: u8, lock: &str) -> Result<f64> {
+    let (client, before) = (home.client(), last_place(home)?);
+    let person = client.post("/people", &json!({"name": "Ada", "role": "resident"}))?;
+    for _ in 0..CODES {
+        let code = json!({"person": person["id"], "kind": "pin", "locks": [lock]});
+        client.post("/credentials", &code)?;
+    }
+    let wait_written = |home: &mut Home, count: usize| {
+        home.hub
+            .wait("codes to be written", Deadline::seconds(180), |client| {
+                let synced = journal(client, before, Some("slot.synced")).ok()?;
+                (synced.len() >= count).then_some(())
+            })
+    };
+    wait_written(home, 1)?;
+    let latency = release(home, false)?;
+    wait_written(home, CODES)?;
+    let written = home.mock.call("codes", json!({"node": node}))?;
+    assert_eq!(
+        written["codes"].as_object().map(serde_json::Map::len),
+        Some(CODES)
+    );
+    let released = places(home, before, "incident.released")?;
+    let synced = places(home, before, "slot.synced")?;
+    assert!(
+        synced.first() < released.first() && released.last() < synced.last(),
+        "codes were written at {synced:?}, the release was at {released:?}"
+    );
+    Ok(latency)
+}
+
 #[test]
 fn the_release_goes_out_in_time_whatever_is_broken() -> Result<()> {
     // Another radio's adapter fails again and again all the while.
@@ -221,6 +305,20 @@ fn the_release_goes_out_in_time_whatever_is_broken() -> Result<()> {
         })?;
     put_right(&mut home, &chosen)?;
 
+    // Nothing more fits into any file of the hub.
+    home.hub.limit_files(Some(4096))?;
+    figures.push(("the disk is full", release(&mut home, false)?));
+    home.hub
+        .wait("the hub to say so", Deadline::seconds(60), |client| {
+            (client.get("/health").ok()?["store"] == "failing").then_some(())
+        })?;
+    home.hub.limit_files(None)?;
+    home.hub
+        .wait("the records to be kept again", Deadline::seconds(90), |client| {
+            (client.get("/health").ok()?["store"] == "good").then_some(())
+        })?;
+    put_right(&mut home, &chosen)?;
+
     let token = home.hub.create_token("slow", "read")?;
     let slow: Vec<TcpStream> = (0..100)
         .map(|_| {
@@ -247,12 +345,27 @@ fn the_release_goes_out_in_time_whatever_is_broken() -> Result<()> {
     busy.join().expect("it does not panic");
     put_right(&mut home, &chosen)?;
 
+    figures.push(("a lock is interviewed", release_while_interviewing(&mut home)?));
+    put_right(&mut home, &chosen)?;
+
+    let codes = release_while_writing_codes(&mut home, 4, &known[&4])?;
+    figures.push(("codes are written", codes));
+    put_right(&mut home, &chosen)?;
+
     home.mock.faults(json!({"jam": 9}))?;
     figures.push(("nine of ten frames are lost", release(&mut home, true)?));
     home.mock.faults(json!({"jam": 0}))?;
     put_right(&mut home, &chosen)?;
 
-    println!("{figures:?}");
+    let opened = home.journal(0, Some("incident.opened"))?;
+    let unsynced = opened
+        .iter()
+        .filter(|entry| entry["clock_synced"] == false)
+        .count();
+    println!(
+        "{figures:?}; {unsynced} of {} while the clock was not set",
+        opened.len()
+    );
     for (what, latency) in &figures {
         assert!(*latency < BOUND_MS, "{what}: {latency:.1} ms; all: {figures:?}");
     }

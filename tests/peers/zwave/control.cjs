@@ -195,8 +195,10 @@ function operations({ controller, wire, air, home }) {
 			node(id).securityManagers.securityManager2.deleteNonce(host);
 			return {};
 		},
-		txDelay({ ms }) {
-			for (const each of controller.nodes.values()) each.capabilities.txDelay = ms;
+		/** How long a frame to or from a node takes; without a node, for every one. */
+		txDelay({ ms, node: id }) {
+			const nodes = id === undefined ? controller.nodes.values() : [node(id)];
+			for (const each of nodes) each.capabilities.txDelay = ms;
 			return {};
 		},
 		/** Ends the host's connection after so many further bytes to it. */
