@@ -257,6 +257,11 @@ impl Hub {
         Ok(())
     }
 
+    /// Uses the token of another hub, whose data this one took over.
+    pub fn use_token_of(&mut self, other: &Self) {
+        self.token.clone_from(&other.token);
+    }
+
     /// Starts the daemon without waiting.
     ///
     /// # Errors
