@@ -1,6 +1,7 @@
 //! Stories of a household.
 
 use hubd_core::credentials::request::CredentialsRequest;
+use hubd_core::credentials::view::Why;
 use hubd_model::{CodeCapabilities, CodeTask, Role};
 
 use crate::home::{DAY, HOUR, Home, MINUTE, SECOND};
@@ -235,4 +236,25 @@ fn a_disk_that_fails_gives_nobody_access_and_takes_it_away_all_the_same() {
     home.revoke(&code);
     home.wait(MINUTE);
     assert!(!home.opens(2, "739416"));
+}
+
+#[test]
+fn what_waits_for_the_battery_is_done_at_once_when_a_person_asks() {
+    let mut lock = plain();
+    // Reading it once costs more than it may give in a day.
+    lock.capabilities.pin_slots = 250;
+    lock.capabilities.battery = true;
+    let mut home = Home::with_locks(1, [lock]);
+    let anna = home.person("Anna", Role::Resident);
+    home.grant(&anna, "739416", &[2]);
+    home.wait(HOUR);
+    home.type_in(2, pin_slot(1), None);
+    home.wait(HOUR);
+    assert!(!home.opens(2, "739416"));
+    let waits = home.codes(2).slots[0].pending.clone();
+    assert_eq!(waits.map(|pending| pending.why), Some(Why::Budget));
+    let (lock, key) = (home.id(2), pin_slot(1));
+    home.ask(CredentialsRequest::RetrySlot { lock, key }).unwrap();
+    home.wait(MINUTE);
+    assert!(home.opens(2, "739416") && home.is_quiet());
 }

@@ -83,6 +83,8 @@ pub(crate) struct Slot {
     void: bool,
     /// The lock refused the last write.
     refused: bool,
+    /// A person wants it done now, whatever it costs on the air.
+    asked: bool,
     /// The newest write of `attempts` may leave when this entry is on disk.
     armed: u64,
     /// The newest write of `attempts`, while it never left.
@@ -133,6 +135,7 @@ impl Slot {
             unread: false,
             void: false,
             refused: false,
+            asked: false,
             armed: 0,
             unsent: None,
             enrol: None,
@@ -159,6 +162,7 @@ impl Slot {
 
     /// It is as wanted. Says whether it was not before.
     pub(crate) fn settle(&mut self, now: MonoTime) -> bool {
+        self.asked = false;
         if self.pending.take().is_none() {
             return false;
         }
@@ -197,6 +201,7 @@ impl Slot {
     }
 
     fn fail(&mut self, now: MonoTime, at: UnixMillis, reason: String) {
+        self.asked = false;
         self.record.failures = self.record.failures.saturating_add(1);
         self.record.tried = Some((at, Some(reason)));
         self.next_try = now + retry_after(self.record.failures);
@@ -401,6 +406,7 @@ impl Mirror {
         self.next_try = now;
         if let Some(slot) = self.slots.get_mut(&key) {
             slot.next_try = now;
+            slot.asked = true;
         }
         self.dirty = true;
     }

@@ -189,7 +189,8 @@ impl Mirror {
         if task.class == Class::Learn && now < self.first_seen + FIRST_READ_AFTER {
             return Err(Why::Queued);
         }
-        if is_housekeeping(task.class) && around.battery && self.record.frames_left <= 0 {
+        let asked = slot.is_some_and(|slot| slot.asked);
+        if is_housekeeping(task.class) && !asked && around.battery && self.record.frames_left <= 0 {
             return Err(Why::Budget);
         }
         Ok(())
