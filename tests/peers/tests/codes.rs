@@ -522,6 +522,23 @@ fn a_change_at_the_keypad_is_told() -> Result<()> {
 }
 
 #[test]
+fn a_change_of_a_slot_that_was_written_a_while_ago_is_no_echo() -> Result<()> {
+    let (mut mock, mut adapter) = home()?;
+    let written = adapter.codes(2, write(3, "98765", LockSchedule::default()));
+    assert_eq!(written.end, CodeTaskEnd::Done);
+    // Nothing at all happens meanwhile.
+    mock.call("silence", json!({"ms": 16_000}))?;
+    plant(&mut mock, 2, 3, "13579")?;
+    mock.notify(2, 6, 14, &[3])?;
+    let changed = CodeReport::Changed {
+        key: Some(key(3)),
+        change: CodeChange::Added,
+    };
+    assert_eq!(adapter.said_of_codes(), [changed]);
+    Ok(())
+}
+
+#[test]
 fn a_lock_that_was_away_takes_its_orders_when_it_is_back() -> Result<()> {
     let (mut mock, mut adapter) = home()?;
     for node in LOCKS {

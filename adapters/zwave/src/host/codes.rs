@@ -539,9 +539,13 @@ impl Host {
             return false;
         };
         let running = desk.running.as_ref().and_then(|running| running.writes);
-        let mut ours = running
-            .into_iter()
-            .chain(desk.written.iter().map(|(written, _)| *written));
+        // A desk that had nothing to do since still has old ones.
+        let lately = desk
+            .written
+            .iter()
+            .filter(|(_, at)| self.now.since(*at) < ECHO)
+            .map(|(written, _)| *written);
+        let mut ours = running.into_iter().chain(lately);
         match (key, change) {
             (None, CodeChange::AllDeleted | CodeChange::MasterChanged) => false,
             // Without a slot it is about what is or was just being written.
