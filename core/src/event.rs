@@ -209,6 +209,20 @@ pub enum Event {
         /// By whom, for people.
         by: String,
     },
+    /// What the owner wrote for the emergency sheet was changed.
+    SheetChanged {
+        /// By whom, for people.
+        by: String,
+    },
+    /// The emergency sheet was printed.
+    SheetPrinted {
+        /// By whom, for people.
+        by: String,
+        /// On which paper.
+        paper: &'static str,
+        /// How many PINs are on it.
+        pins: usize,
+    },
     /// A backup was made.
     BackupCreated {
         /// Its file's name.
@@ -284,6 +298,8 @@ impl Event {
             Self::AccountCreated { .. } => "account.created",
             Self::AccountChanged { .. } => "account.changed",
             Self::AccountRemoved { .. } => "account.removed",
+            Self::SheetChanged { .. } => "sheet.changed",
+            Self::SheetPrinted { .. } => "sheet.printed",
             Self::BackupCreated { .. } => "backup.created",
             Self::BackupRestored { .. } => "backup.restored",
             Self::BackupRehearsed { .. } => "backup.rehearsed",

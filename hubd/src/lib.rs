@@ -10,6 +10,7 @@ pub mod logging;
 pub mod notify;
 pub mod radios;
 pub mod run;
+pub mod sheet;
 pub mod store;
 pub mod supervise;
 pub mod tls;

@@ -125,8 +125,11 @@ pub(super) fn needed(method: &Method, path: Option<&str>) -> Need {
         ("POST", "/accounts" | "/accounts/{id}/invitation") | ("PATCH" | "DELETE", "/accounts/{id}") => {
             Need::Owner
         }
-        // Who may make tokens and accounts may see who has one; nobody else.
-        ("GET" | "HEAD", "/tokens" | "/accounts") => Need::Right(Right::Manage),
+        // Who may make tokens and accounts may see who has one; nobody else. The emergency sheet says where the key box
+        // is and who lives here.
+        ("GET" | "HEAD", "/tokens" | "/accounts" | "/life-safety/sheet" | "/life-safety/sheet.pdf") => {
+            Need::Right(Right::Manage)
+        }
         (
             "GET" | "HEAD",
             "/locks" | "/locks/{id}" | "/alarms" | "/alarms/{id}" | "/radios" | "/radios/{name}"
@@ -159,6 +162,8 @@ fn needs_confirmation(method: &Method, path: &str) -> bool {
         // nothing of the policy.
         (_, "/account/password" | "/life-safety/occupancy") | ("PUT", "/account/totp") => false,
         ("PUT" | "PATCH", path) if path.starts_with("/life-safety") => true,
+        // Its PINs are shown to whoever reads the paper.
+        ("POST", "/life-safety/sheet.pdf") => true,
         (_, path) => {
             path.ends_with("/reveal")
                 || [

@@ -30,6 +30,7 @@ pub mod server;
 mod session;
 mod sessions;
 mod shape;
+mod sheet;
 mod slots;
 mod stream;
 mod tokens;
@@ -323,6 +324,11 @@ fn router(api: Api) -> Router {
             get(drills::list).post(drills::start).delete(drills::end),
         )
         .route("/life-safety/drills/{id}", get(drills::one))
+        .route("/life-safety/sheet", get(sheet::texts).put(sheet::set_texts))
+        .route(
+            "/life-safety/sheet.pdf",
+            get(sheet::print).post(sheet::print_with_pins),
+        )
         .route("/events", get(events::list))
         .route(
             "/events/verification",

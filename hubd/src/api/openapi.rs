@@ -13,7 +13,7 @@ use utoipa::{Modify, OpenApi};
 use super::auth::{Need, ROLES, needed};
 use super::{
     account, accounts, alarms, commands, credentials, drills, events, health, incidents, life_safety, locks,
-    notifications, people, problem, radios, session, sessions, slots, stream, tokens, verification,
+    notifications, people, problem, radios, session, sessions, sheet, slots, stream, tokens, verification,
 };
 use crate::token::Scope;
 
@@ -52,6 +52,7 @@ pub const COMMITTED: &str = include_str!("../../../docs/openapi.json");
         incidents::list, incidents::one, incidents::evidence, incidents::call_for_help, incidents::release,
         incidents::cancel, incidents::close, incidents::review,
         drills::list, drills::one, drills::start, drills::end,
+        sheet::texts, sheet::set_texts, sheet::print, sheet::print_with_pins,
         events::list, stream::stream, verification::begin, verification::one,
         tokens::list, tokens::create, tokens::remove,
         notifications::list, notifications::test,

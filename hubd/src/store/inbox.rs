@@ -68,6 +68,7 @@ pub(crate) enum Change {
         name: String,
         secret: SecretBytes,
     },
+    PutSheet(SecretBytes),
     AddToken(NewToken),
     RemoveToken(String),
     Account(AccountChange),

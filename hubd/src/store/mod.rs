@@ -30,6 +30,7 @@ mod recipients;
 mod recovery;
 mod rows;
 pub mod shape;
+mod sheet;
 mod spool;
 mod tokens;
 mod vault;

@@ -13,6 +13,7 @@ use super::error::StoreError;
 use super::health::{Health, Part};
 use super::inbox::{RowChange, RowKey};
 use super::journal::{read_month_key, sql};
+use super::sheet;
 use super::spool::{self, Recovered, Spool};
 use super::vault::{Missing, MonthKey, Vault};
 use super::writer::COMMANDS_KEPT;
@@ -82,6 +83,7 @@ pub(super) fn open_all(db: &Connection, vault: &Vault) -> Result<(), StoreError>
     for (account, sealed) in accounts::sealed_secrets(db)? {
         vault.unseal(&accounts::totp_context(&account), &sealed)?;
     }
+    sheet::read(db, vault)?;
     credentials::open_all(db, vault)
 }
 
@@ -131,6 +133,9 @@ pub(super) fn seal_again(tx: &Connection, from: &Vault, vault: &Vault) -> Result
         let context = accounts::totp_context(&account);
         let sealed = vault.seal(&context, &from.unseal(&context, &sealed)?)?;
         accounts::reseal(tx, &account, &sealed)?;
+    }
+    if let Some(texts) = sheet::read(tx, from)? {
+        sheet::write(tx, vault, &texts)?;
     }
     credentials::seal_again(tx, from, vault)?;
     for (key, value) in [("identity", vault.public()), ("recipients", vault.recipients())] {

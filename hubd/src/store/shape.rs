@@ -139,6 +139,8 @@ pub fn data(event: &Event) -> Value {
             what,
             by,
         } => json!({ "account": account, "name": name, "what": what, "by": by }),
+        Event::SheetChanged { by } => json!({ "by": by }),
+        Event::SheetPrinted { by, paper, pins } => json!({ "by": by, "paper": paper, "pins": pins }),
         Event::BackupCreated { name, recovery_keys } => {
             json!({ "name": name, "recovery_keys": recovery_keys })
         }

@@ -21,6 +21,7 @@ use super::health::{Health, Part};
 use super::inbox::{Batch, Change, Changed, Inbox, Pending, ROWS_MAX, RowChange, RowKey, Waiting};
 use super::journal::{Appender, LOST, Tail, lost, lost_for};
 use super::progress::Progress;
+use super::sheet;
 use super::spool::Recovered;
 use super::vault::Vault;
 use super::{
@@ -469,6 +470,10 @@ fn apply(tx: &Transaction<'_>, vault: &Vault, change: &Change) -> Result<Changed
             )
             .map_err(StoreError::database("keep a secret"))?;
             Ok(Changed::Done)
+        }
+        Change::PutSheet(texts) => {
+            recipients::take(tx, vault)?;
+            sheet::write(tx, vault, texts).map(|()| Changed::Done)
         }
         Change::AddToken(token) => tokens::add(tx, token).map(|()| Changed::Done),
         Change::Account(change) => accounts::apply(tx, change).map(|()| Changed::Done),

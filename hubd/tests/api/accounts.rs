@@ -298,6 +298,8 @@ async fn what_opens_doors_later_asks_again_who_it_is() {
         ("POST", "/api/v1/accounts", r#"{"name":"Ben","role":"owner"}"#),
         ("POST", "/api/v1/account/totp", "{}"),
         ("POST", "/api/v1/account/recovery-codes", "{}"),
+        ("POST", "/api/v1/life-safety/sheet.pdf", r#"{"pins":["c1"]}"#),
+        ("PUT", "/api/v1/life-safety/sheet", "{}"),
     ] {
         let reply = client.send(method, path, &[], Some(body)).await;
         assert_eq!(reply.problem(403), "confirmation_needed", "{method} {path}");

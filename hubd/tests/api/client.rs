@@ -22,6 +22,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) body: String,
+    /// The body when it is no text.
+    pub(crate) file: Vec<u8>,
 }
 
 impl Reply {
@@ -181,12 +183,16 @@ impl Client {
             status,
             head,
             body: String::new(),
+            file: Vec::new(),
         };
         let length = reply
             .header("content-length")
             .map_or(0, |text| text.parse().unwrap());
         let mut body = vec![0; if method == "HEAD" { 0 } else { length }];
         self.stream.read_exact(&mut body).await.ok()?;
+        if reply.header("content-type") == Some("application/pdf") {
+            return Some(Reply { file: body, ..reply });
+        }
         Some(Reply {
             body: String::from_utf8(body).unwrap(),
             ..reply
@@ -217,6 +223,7 @@ impl Client {
             status,
             head,
             body: String::new(),
+            file: Vec::new(),
         };
         if status == 200 {
             assert_eq!(reply.header("content-type"), Some("text/event-stream"));

@@ -19,6 +19,7 @@ mod life_safety;
 mod limits;
 mod notify;
 mod secrets;
+mod sheet;
 mod stream;
 mod tls;
 mod ui;
