@@ -4,6 +4,7 @@
 //! people are `hubd-sim`; whatever a line marked `hubd` says went through the adapter, the mind and the journal.
 
 mod telling;
+mod telling_more;
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -342,6 +343,28 @@ fn examples(stage: &Stage, names: &Names, out: &mut dyn Write) -> io::Result<()>
         "  curl -s {auth} {json} -d '{{\"op\":\"unlock\"}}' '{base}/locks/{lock}/commands?wait=20'"
     )?;
     writeln!(out, "  curl -sN {auth} {base}/events/stream")?;
+    writeln!(out)?;
+    writeln!(
+        out,
+        "Choose a door for emergencies and call for help; or give somebody a code, whose PIN the answer tells:"
+    )?;
+    writeln!(out)?;
+    writeln!(
+        out,
+        "  curl -s {auth} {json} -X PUT -d '{{\"enabled\":true,\"doors\":[{{\"lock\":\"{lock}\",\"hazards\":[\"smoke\",\"co\"]}}]}}' {base}/life-safety"
+    )?;
+    writeln!(
+        out,
+        "  curl -s {auth} {json} -d '{{\"reason\":\"I smell smoke\"}}' {base}/life-safety/incidents"
+    )?;
+    writeln!(
+        out,
+        "  curl -s {auth} {json} -d '{{\"name\":\"Ada\",\"role\":\"guest\"}}' {base}/people      # answers with an id"
+    )?;
+    writeln!(
+        out,
+        "  curl -s {auth} {json} -d '{{\"person\":\"ID\",\"kind\":\"pin\",\"locks\":[\"{lock}\"]}}' {base}/credentials"
+    )?;
     if let Some(dsk) = &stage.dsk {
         let pin = dsk.get(..5).unwrap_or_default();
         writeln!(out)?;

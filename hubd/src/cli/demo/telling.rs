@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hubd_sim::home::Home;
 use serde_json::Value;
 
+use super::telling_more;
 use crate::store::StoredEntry;
 
 /// What is included later is the lock of the shed.
@@ -61,9 +62,7 @@ impl Names {
     pub(super) fn sentence(&self, entry: &StoredEntry) -> Option<String> {
         let id = entry.lock.as_ref().map(hubd_model::LockId::as_str);
         let id = id.or_else(|| entry.alarm.as_ref().map(hubd_model::AlarmId::as_str));
-        let who = id.map_or("a device that the hub does not know yet", |id| {
-            self.by_id.get(id).map_or(id, String::as_str)
-        });
+        let who = id.map_or("a device that the hub does not know yet", |id| self.called(id));
         let text = |key: &str| entry.data.get(key).and_then(Value::as_str).unwrap_or("?");
         Some(match &*entry.kind {
             "lock.operated" => format!(
@@ -123,8 +122,13 @@ impl Names {
             "hub.recovered" => format!("{} works again", text("what")),
             "token.created" => format!("a token named {} was made", text("name")),
             "token.removed" => format!("the token named {} was removed", text("name")),
-            _ => return None,
+            _ => return telling_more::sentence(self, who, entry),
         })
+    }
+
+    /// What a device is called.
+    pub(super) fn called<'a>(&'a self, id: &'a str) -> &'a str {
+        self.by_id.get(id).map_or(id, String::as_str)
     }
 
     fn by_what(&self, via: Option<&Value>) -> String {
@@ -150,7 +154,7 @@ impl Names {
     }
 }
 
-fn plain(word: &str) -> String {
+pub(super) fn plain(word: &str) -> String {
     word.replace('_', " ")
 }
 
