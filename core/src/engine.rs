@@ -8,8 +8,8 @@ mod reports;
 mod requests;
 
 use hubd_model::{
-    AlarmId, CommandId, CredentialId, DeviceAddress, Entropy, IncidentId, LockId, MonoTime, Now, PersonId,
-    RadioName, Zone,
+    AlarmId, CommandId, CredentialId, DeviceAddress, Entropy, LockId, MonoTime, Now, PersonId, RadioName,
+    Zone,
 };
 
 use crate::actuation::desk::Desk;
@@ -51,8 +51,6 @@ pub struct Engine {
     desk: Desk,
     keeper: Keeper,
     life_safety: LifeSafety,
-    /// The incident whose emergency codes were enabled.
-    codes_for: Option<IncidentId>,
     /// Why the store cannot write.
     store_failure: Option<String>,
     refusals: Quiet<String>,
@@ -260,8 +258,9 @@ impl Engine {
             life_safety.restore(*memory.life_safety, recorded, house);
         });
         // The power may have gone between the incident's row and those of its codes.
-        let incident = self.life_safety.releasing_incident().cloned();
-        self.follow_incident(incident);
+        let incident = self.life_safety.releasing_incident();
+        self.keeper
+            .follow_incident(incident, &around!(self), &mut self.out);
     }
 
     /// Life safety, and what it works with.
@@ -335,16 +334,10 @@ impl Engine {
     /// doors: what opens a door leaves in the mutation that decides it, and a code only once that is on disk.
     fn settle_emergency_codes(&mut self) {
         let incident = self.life_safety.releasing_incident();
-        if incident != self.codes_for.as_ref() {
-            let incident = incident.cloned();
-            self.follow_incident(incident);
+        if incident != self.keeper.emergency() {
+            self.keeper
+                .follow_incident(incident, &around!(self), &mut self.out);
         }
-    }
-
-    fn follow_incident(&mut self, incident: Option<IncidentId>) {
-        self.keeper
-            .follow_incident(incident.as_ref(), &around!(self), &mut self.out);
-        self.codes_for = incident;
     }
 
     /// The end of each mutation: codes that are due, and rows that changed.

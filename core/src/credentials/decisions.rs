@@ -374,7 +374,7 @@ impl Keeper {
             return Err(CredentialsRefusal::NotEmergency(id.clone()));
         }
         match credential.standing {
-            Standing::Ready => {
+            Standing::Ready | Standing::Withheld(_) => {
                 let until = i64::try_from(ENABLED_MAX.0).unwrap_or(i64::MAX);
                 let cause = EnabledFor::Person {
                     by: by.to_owned(),
@@ -400,11 +400,23 @@ impl Keeper {
             return Err(CredentialsRefusal::NotEmergency(id.clone()));
         }
         self.end_enabled(id, Some(by), around, out);
+        if let (Some(incident), Some(credential)) = (self.emergency.clone(), self.credentials.get_mut(id))
+            && credential.standing == Standing::Ready
+        {
+            credential.standing = Standing::Withheld(incident);
+            self.changed_credentials.insert(id.clone());
+        }
         self.shown(id, None, around)
     }
 
+    /// The incident in which doors are released, as it was told last.
+    pub(crate) const fn emergency(&self) -> Option<&IncidentId> {
+        self.emergency.as_ref()
+    }
+
     /// Doors are released in this incident, or in none. Codes that another incident enabled work no more, and those of
-    /// them that were used get new PINs; in an incident every emergency code works until it is over.
+    /// them that were used get new PINs; in an incident every emergency code works until it is over, but for those that a
+    /// person disabled in it.
     pub(crate) fn follow_incident(
         &mut self,
         incident: Option<&IncidentId>,
@@ -421,6 +433,7 @@ impl Keeper {
                 ..
             }
             | Standing::Ready
+            | Standing::Withheld(_)
             | Standing::UsedUp
             | Standing::Removed => false,
         };
@@ -432,6 +445,13 @@ impl Keeper {
             .collect();
         for id in over {
             self.end_enabled(&id, None, around, out);
+        }
+        self.emergency = incident.cloned();
+        for credential in self.credentials.values_mut() {
+            if matches!(&credential.standing, Standing::Withheld(other) if Some(other) != incident) {
+                credential.standing = Standing::Ready;
+                self.changed_credentials.insert(credential.id.clone());
+            }
         }
         let Some(incident) = incident else { return };
         let ready: Vec<CredentialId> = self
@@ -463,6 +483,7 @@ impl Keeper {
                 ..
             }
             | Standing::Ready
+            | Standing::Withheld(_)
             | Standing::UsedUp
             | Standing::Removed => false,
         };

@@ -29,8 +29,8 @@ pub mod view;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hubd_model::{
-    CodeCapabilities, CodeReport, CodeTaskId, CredentialId, DeviceAddress, LockId, MonoTime, Now, Order,
-    PersonId, RadioName, SlotContent, SlotKey, UnixMillis, Zone,
+    CodeCapabilities, CodeReport, CodeTaskId, CredentialId, DeviceAddress, IncidentId, LockId, MonoTime, Now,
+    Order, PersonId, RadioName, SlotContent, SlotKey, UnixMillis, Zone,
 };
 
 use crate::devices::Devices;
@@ -77,6 +77,8 @@ pub(crate) struct Keeper {
     durable: u64,
     changed_people: BTreeSet<PersonId>,
     changed_credentials: BTreeSet<CredentialId>,
+    /// The incident in which doors are released.
+    emergency: Option<IncidentId>,
     /// The date as it was when the enabled emergency codes were looked at.
     wake: Option<MonoTime>,
 }

@@ -72,7 +72,7 @@ impl Keeper {
 fn is_misuse(credential: &Credential, lock: &LockId) -> bool {
     match &credential.standing {
         Standing::Removed | Standing::UsedUp => true,
-        Standing::Ready => {
+        Standing::Ready | Standing::Withheld(_) => {
             let prepared = credential.usage == hubd_model::Usage::Emergency;
             !credential.locks.contains(lock) || prepared && matches!(credential.means, Means::Pin(_))
         }

@@ -196,8 +196,14 @@ impl Keeper {
         match after.standing {
             Standing::UsedUp if refreshed => after.standing = Standing::Ready,
             // A code that becomes one for everyday use needs no enabling, and one that becomes one for emergencies is not.
-            Standing::Enabled { .. } if after.usage != Usage::Emergency => after.standing = Standing::Ready,
-            Standing::Ready | Standing::Enabled { .. } | Standing::UsedUp | Standing::Removed => {}
+            Standing::Enabled { .. } | Standing::Withheld(_) if after.usage != Usage::Emergency => {
+                after.standing = Standing::Ready;
+            }
+            Standing::Ready
+            | Standing::Withheld(_)
+            | Standing::Enabled { .. }
+            | Standing::UsedUp
+            | Standing::Removed => {}
         }
         self.check(&after, Some(&before), around)?;
         if let Means::Pin(pin) = &after.means {

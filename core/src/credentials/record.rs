@@ -95,6 +95,9 @@ pub enum EnabledFor {
 ///
 /// ```text
 ///   Ready <--enable, disable--> Enabled      (emergency codes only)
+///     ^                            |
+///     |    the incident is over    | disabled while doors are released in an incident
+///     +------- Withheld <----------+
 ///     |                            |
 ///     +--no use left--> UsedUp     |         a change that gives it uses again makes it Ready
 ///     +------------removed---------+--> Removed: kept until every lock is proven free of it, then forgotten
@@ -113,6 +116,9 @@ pub enum Standing {
         /// Whether it opened a door since.
         used: bool,
     },
+    /// An emergency code that a person disabled while doors were released in this incident, which therefore does not
+    /// enable it again.
+    Withheld(IncidentId),
     /// It has no use left.
     UsedUp,
     /// Somebody removed it.

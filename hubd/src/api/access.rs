@@ -136,7 +136,7 @@ pub(super) enum StandingDto {
 impl From<Standing> for StandingDto {
     fn from(standing: Standing) -> Self {
         match standing {
-            Standing::Ready => Self::Ready,
+            Standing::Ready | Standing::Withheld(_) => Self::Ready,
             Standing::Enabled { cause, since, used } => {
                 let (by, until, incident) = match cause {
                     EnabledFor::Person { by, until } => (Some(by), Some(rfc3339(until)), None),

@@ -410,10 +410,10 @@ impl<'a> Planner<'a> {
         };
         match &credential.standing {
             Standing::UsedUp | Standing::Removed => return Stance::Absent,
-            Standing::Ready if credential.usage == Usage::Emergency => {
+            Standing::Ready | Standing::Withheld(_) if credential.usage == Usage::Emergency => {
                 return Stance::Reserved(Why::Prepared, kept);
             }
-            Standing::Ready | Standing::Enabled { .. } => {}
+            Standing::Ready | Standing::Withheld(_) | Standing::Enabled { .. } => {}
         }
         match hours::presence(&credential.schedule, &kept, self.house.zone, self.house.wall) {
             Presence::Now => Stance::Present(kept),
@@ -441,6 +441,7 @@ impl<'a> Planner<'a> {
                 ..
             }
             | Standing::Ready
+            | Standing::Withheld(_)
             | Standing::UsedUp
             | Standing::Removed => None,
         };

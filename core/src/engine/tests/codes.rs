@@ -325,6 +325,39 @@ fn invariant_a_power_cut_leaves_no_emergency_code_on_after_its_incident_and_none
 }
 
 #[test]
+fn an_emergency_code_that_a_person_disables_stays_off_in_that_incident_also_after_a_restart() {
+    let (mut house, lock) = house();
+    let code = emergency_code(&mut house, &lock, Role::Responder);
+    life_safety(&mut house, &lock);
+    let mut held = BTreeMap::new();
+    house.alarm_says(20, AlarmSignal::Raised(Hazard::Smoke), true);
+    house.moved(BoltState::Unlocked, Via::source(Source::Remote));
+    assert!(is_enabled(&house, &code));
+    ask(
+        &mut house,
+        CredentialsRequest::DisableEmergency {
+            credential: code.clone(),
+        },
+    );
+    for restart in [false, true] {
+        if restart {
+            house.restart();
+            house.alarm_says(20, AlarmSignal::Raised(Hazard::Smoke), true);
+            house.moved(BoltState::Unlocked, Via::source(Source::Remote));
+        }
+        assert!(!is_enabled(&house, &code), "after a restart: {restart}");
+        obey_with(&mut house, &mut held);
+        assert!(held.is_empty(), "after a restart: {restart}: {held:?}");
+    }
+    house.alarm_says(20, AlarmSignal::Cleared(Hazard::Smoke), true);
+    house.moved(BoltState::Locked, Via::source(Source::Manual));
+    assert_eq!(house.engine.credential(&code).unwrap().standing, Standing::Ready);
+    // The next emergency enables it again.
+    house.alarm_says(20, AlarmSignal::Raised(Hazard::Smoke), true);
+    assert!(is_enabled(&house, &code));
+}
+
+#[test]
 fn a_slot_that_is_not_ours_names_nobody() {
     let (mut house, _) = house();
     house.report(Report::Codes {

@@ -90,6 +90,7 @@ pub(super) enum StandingRow {
         since: UnixMillis,
         used: bool,
     },
+    Withheld(IncidentId),
     UsedUp,
     Removed,
 }
@@ -280,6 +281,7 @@ impl From<&Credential> for CredentialRow {
             locks: credential.locks.clone(),
             standing: match &credential.standing {
                 Standing::Ready => StandingRow::Ready,
+                Standing::Withheld(incident) => StandingRow::Withheld(incident.clone()),
                 Standing::Enabled { cause, since, used } => StandingRow::Enabled {
                     cause: match cause {
                         EnabledFor::Person { by, until } => CauseRow::Person {
@@ -320,6 +322,7 @@ impl TryFrom<CredentialRow> for Credential {
             locks: row.locks,
             standing: match row.standing {
                 StandingRow::Ready => Standing::Ready,
+                StandingRow::Withheld(incident) => Standing::Withheld(incident),
                 StandingRow::Enabled { cause, since, used } => Standing::Enabled {
                     cause: match cause {
                         CauseRow::Person { by, until } => EnabledFor::Person { by, until },
