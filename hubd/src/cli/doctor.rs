@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use hubd_core::lifesafety::StoredPolicy;
 use hubd_model::Role;
 use rustix::fs::{Access, FlockOperation, access, flock, statvfs};
 use serde::Serialize;
@@ -16,7 +17,7 @@ use super::{AnswerForm, Place};
 use crate::accounts::setup;
 use crate::clock::Clock;
 use crate::config::{Config, RadioConfig, RadioKind};
-use crate::store::list_accounts_beside;
+use crate::store::{list_accounts_beside, read_life_safety_beside};
 
 /// Less free space than this will not last long.
 const FREE_BYTES_GOOD: u64 = 512 * 1024 * 1024;
@@ -80,6 +81,7 @@ pub(super) fn doctor(place: &Place, answer: AnswerForm, out: &mut dyn Write) -> 
             findings.extend(data_dir(&config.data_dir));
             findings.push(keys(&config));
             findings.push(owner(&config));
+            findings.push(life_safety(&config.data_dir));
             findings.push(clock());
             findings.push(http(&config, running));
             if config.radios.is_empty() {
@@ -311,6 +313,42 @@ fn owner(config: &Config) -> Finding {
     }
 }
 
+/// Whether doors would be opened in an emergency.
+fn life_safety(dir: &Path) -> Finding {
+    let what = "life safety";
+    if !dir.join("hubd.db").exists() {
+        return Finding::good(what, "off, as before every first start");
+    }
+    let memory = match read_life_safety_beside(dir) {
+        Ok(memory) => memory,
+        Err(error) => {
+            let detail = format!("it cannot be read ({error})");
+            return Finding::attention(what, detail, "start the hub of this version once");
+        }
+    };
+    let unreadable = match &memory.policy {
+        StoredPolicy::Unreadable(reason) => Some(reason),
+        StoredPolicy::None | StoredPolicy::Readable(_) => memory.unreadable.first(),
+    };
+    if let Some(reason) = unreadable {
+        let advice = "set the policy anew under Emergency, or with PUT /life-safety";
+        return Finding::bad(
+            what,
+            format!("NO DOOR IS OPENED in an emergency: {reason}"),
+            advice,
+        );
+    }
+    match memory.policy {
+        StoredPolicy::Readable(policy) if policy.rules.enabled => Finding::good(
+            what,
+            format!("{} door(s) are opened in an emergency", policy.rules.doors.len()),
+        ),
+        StoredPolicy::Readable(_) | StoredPolicy::None | StoredPolicy::Unreadable(_) => {
+            Finding::good(what, "off: no door is opened in an emergency")
+        }
+    }
+}
+
 fn clock() -> Finding {
     if Clock::system().now().wall.is_synced() {
         return Finding::good("clock", "it is set by the time service");
@@ -410,6 +448,23 @@ mod tests {
             assert!(finding.detail.contains(words), "{finding:?}");
             assert!(finding.advice.is_some(), "{finding:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_policy_that_cannot_be_read_is_bad() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) =
+            crate::store::Store::open(folder.path(), &crate::store::StoreOptions::default()).unwrap();
+        store.close().await.unwrap();
+        assert_eq!(life_safety(folder.path()).verdict, Verdict::Good);
+        let db = rusqlite::Connection::open(folder.path().join("hubd.db")).unwrap();
+        let row =
+            "INSERT INTO life_safety (kind, id, revision, version, row) VALUES ('policy', '', 1, 1, '{')";
+        db.execute(row, []).unwrap();
+        drop(db);
+        let finding = life_safety(folder.path());
+        assert_eq!(finding.verdict, Verdict::Bad);
+        assert!(finding.detail.contains("NO DOOR"), "{}", finding.detail);
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub struct Message {
 /// How serious an entry is. What is not known here is daily life.
 pub fn level(entry: &StoredEntry) -> Level {
     match &*entry.kind {
-        "alarm.raised" | "incident.opened" | "incident.released" | "incident.escalated" => Level::Urgent,
+        "alarm.raised" | "incident.opened" | "incident.released" | "incident.escalated"
+        | "policy.unreadable" => Level::Urgent,
         "session.opened" => {
             // Only what is new to an account is worth a look.
             let familiar = entry.data.get("familiar").and_then(Value::as_bool);
@@ -172,6 +173,7 @@ mod tests {
         let cases = [
             ("alarm.raised", json!({}), Level::Urgent),
             ("incident.opened", json!({}), Level::Urgent),
+            ("policy.unreadable", json!({}), Level::Urgent),
             ("lock.tampered", json!({}), Level::Warning),
             ("session.opened", json!({"familiar": false}), Level::Warning),
             ("session.opened", json!({"familiar": true}), Level::Info),

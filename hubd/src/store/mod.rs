@@ -68,6 +68,7 @@ pub use accounts::{
     Owners, SESSIONS_PER_ACCOUNT_MAX, SessionRow, change_accounts_beside, list_accounts_beside,
 };
 pub use error::StoreError;
+pub use opening::read_life_safety_beside;
 pub use page::{Filter, PAGE_MAX, for_each_entry};
 pub use recipients::{
     RECIPIENTS_MAX, RecoveryRecipient, add_recipient_beside, hub_recipient, list_recipients_beside,

@@ -230,6 +230,16 @@ pub(super) fn overlay(memory: &mut Memory, codes: &CodesKey, recovered: Recovere
     Ok(())
 }
 
+/// What life safety knows, read beside a hub that may run: what is under way may be a moment old.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn read_life_safety_beside(dir: &Path) -> Result<LifeSafetyMemory, StoreError> {
+    let mut memory = LifeSafetyMemory::default();
+    read_life_safety(&database::open_reader(dir)?, &mut memory)?;
+    Ok(memory)
+}
+
 /// Reads what life safety knew. What cannot be read is told, and keeps nothing from starting.
 fn read_life_safety(db: &Connection, memory: &mut LifeSafetyMemory) -> Result<(), StoreError> {
     let failed = || StoreError::database("read life safety");
