@@ -209,6 +209,13 @@ pub enum Event {
         /// By whom, for people.
         by: String,
     },
+    /// What the household decided for everybody who signs in was changed.
+    SecurityChanged {
+        /// By whom, for people.
+        by: String,
+        /// Whether people have to prove again who they are before a door is opened.
+        confirm_unlock: bool,
+    },
     /// What the owner wrote for the emergency sheet was changed.
     SheetChanged {
         /// By whom, for people.
@@ -298,6 +305,7 @@ impl Event {
             Self::AccountCreated { .. } => "account.created",
             Self::AccountChanged { .. } => "account.changed",
             Self::AccountRemoved { .. } => "account.removed",
+            Self::SecurityChanged { .. } => "security.changed",
             Self::SheetChanged { .. } => "sheet.changed",
             Self::SheetPrinted { .. } => "sheet.printed",
             Self::BackupCreated { .. } => "backup.created",

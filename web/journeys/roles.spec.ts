@@ -13,6 +13,14 @@ async function invite(page: Page, demo: Demo, name: string, role: string): Promi
   const dialog = page.getByRole("dialog", { name: `Invitation for ${name}` });
   const code = await dialog.locator(".secret").innerText();
   await dialog.getByRole("button", { name: "Done" }).click();
+  if (role === "guest") {
+    const given = page.getByRole("dialog", { name: `Doors of ${name}` });
+    await accessible(page);
+    await given.getByLabel("Back door").check();
+    await given.getByRole("button", { name: "Save" }).click();
+    await expect(given).toBeHidden();
+    await expect(accounts.getByText("Back door: Always").first()).toBeVisible();
+  }
   return code;
 }
 
@@ -42,11 +50,16 @@ test("a responder sees every door, large, and can press nothing", async ({
   await page.context().close();
 });
 
-test("a guest moves a bolt and follows it without the journal", async ({ browser, signedIn, demo }, info) => {
+test("a guest sees the door given to it, moves its bolt and follows it live, until it is taken back", async ({
+  browser,
+  signedIn,
+  demo,
+}, info) => {
   const name = `Visitor ${info.project.name}`;
   const page = await accept(browser, demo, name, await invite(signedIn, demo, name, "guest"));
   const card = door(page, "Back door");
   await expect(card).toBeVisible();
+  await expect(page.locator("article")).toHaveCount(1);
   await expect(page.getByRole("link", { name: "Activity" })).toHaveCount(0);
   await expect(page.getByRole("link", { name: "Radios" })).toHaveCount(0);
   const [from, to, press] =
@@ -57,6 +70,17 @@ test("a guest moves a bolt and follows it without the journal", async ({ browser
   await card.getByRole("button", { name: press }).first().click();
   if (to === "unlocked") await page.getByRole("dialog").getByRole("button", { name: "Unlock" }).click();
   await expect(card.locator(`[data-bolt="${to}"]`)).toBeVisible();
+  await accessible(page);
+  await page.screenshot({ path: `seen/${info.project.name}/guest-home.png`, fullPage: true });
+
+  const row = signedIn.locator("li").filter({ hasText: name });
+  await row.getByRole("button", { name: `Doors ${name}` }).click();
+  const given = signedIn.getByRole("dialog", { name: `Doors of ${name}` });
+  await given.getByLabel("Back door").uncheck();
+  await given.getByRole("button", { name: "Save" }).click();
+  await expect(given).toBeHidden();
+  await page.reload();
+  await expect(page.getByText("No door was given.")).toBeVisible();
   await accessible(page);
   await page.context().close();
 });

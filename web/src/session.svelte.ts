@@ -72,7 +72,7 @@ class Session {
     this.where = "signed_in";
     if (this.#opened) return;
     this.#opened = true;
-    house.start({ refused: () => this.#end(true), streams: () => this.may("history") });
+    house.start({ refused: () => this.#end(true), history: () => this.may("history") });
   }
 
   #end(byHub: boolean): void {

@@ -1,6 +1,7 @@
-//! The project's own commands: `cargo xtask ci | peers | web | bench | fuzz`. Each stops at the first failure and says how
+//! The project's own commands: `cargo xtask ci | peers | web | api-fuzz | bench | fuzz`. Each stops at the first failure and says how
 //! long every step took.
 
+mod api_fuzz;
 mod bench;
 mod ci;
 mod fuzz;
@@ -16,6 +17,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   ci                          everything that must pass, installing what it needs; no step is skipped silently
   peers [FILTER...]           the daemon against the peers (tests/peers); FILTER as for cargo nextest
   web [FILTER...]             the web interface: types, units, and journeys in Chromium; FILTER as for playwright test
+  api-fuzz [--seconds N]      schemathesis over the whole OpenAPI document, against a hub in a simulated home
   bench zwave|release|journal|scale|codes benchmarks; zwave runs side by side with zwave-js server and writes docs/benchmarks.md
   fuzz [--seconds N] [NAME]   fuzz every target, or one, for N seconds each (default 60)";
 
@@ -36,6 +38,7 @@ fn run() -> Result<()> {
         ["ci"] => ci::run_ci(),
         ["peers", filter @ ..] => ci::peers(filter),
         ["web", filter @ ..] => web::run_web(filter),
+        ["api-fuzz", rest @ ..] => api_fuzz::run_api_fuzz(rest),
         [
             "bench",
             which @ ("zwave" | "release" | "journal" | "scale" | "codes"),

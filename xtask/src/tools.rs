@@ -1,10 +1,11 @@
 //! What the tests need beyond Rust, installed when it is missing: Node.js, the peers' packages, cargo's helpers.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::step::{cargo, output, program, root, run, say};
+use crate::step::{cargo, output, program, root, run, say, target};
 
 /// The oldest Node.js that the peers were tried with.
 const NODE_MAJOR_MIN: u32 = 20;
@@ -95,6 +96,40 @@ pub(crate) fn web_packages() -> Result<()> {
         .current_dir(&folder))?;
     fs::write(&installed, lock)?;
     Ok(())
+}
+
+/// Installs schemathesis exactly as its list says into an environment of its own, unless that was done already; the program.
+///
+/// # Errors
+/// When there is no Python, or pip fails.
+pub(crate) fn schemathesis() -> Result<PathBuf> {
+    let list = root().join("xtask/schemathesis/requirements.txt");
+    let wanted = fs::read_to_string(&list).context("no list of packages")?;
+    let folder = target().join("schemathesis/venv");
+    let (python, schemathesis) = (folder.join("bin/python"), folder.join("bin/schemathesis"));
+    let stamp = folder.join(".installed-from");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        say("    packages are as the list says");
+        return Ok(schemathesis);
+    }
+    let make = |folder: &Path| run(program("python3").args(["-m", "venv", "--clear"]).arg(folder));
+    if make(&folder).is_err() {
+        say("    Python or its venv is missing: trying Debian's packages");
+        debian(&["python3", "python3-venv"])
+            .context("install Python by hand: apt-get install python3 python3-venv")?;
+        make(&folder)?;
+    }
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--requirement",
+    ];
+    run(program(&python.to_string_lossy()).args(pip).arg(&list))?;
+    fs::write(&stamp, wanted)?;
+    Ok(schemathesis)
 }
 
 /// Installs the Z-Wave peers exactly as the lock file says, unless that was done already.

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hubd_core::event::Event;
-use hubd_model::SecretString;
+use hubd_model::{Role, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use utoipa::ToSchema;
@@ -15,6 +15,7 @@ use super::auth::{Caller, Person};
 use super::connection::Peer;
 use super::extract::{Json, Params, SecretField, json};
 use super::problem::Problem;
+use super::schedules::ScheduleDto;
 use super::session::{Factor, RoleName, factors, place, problem};
 use super::shape::rfc3339;
 use crate::store::AccountRow;
@@ -39,9 +40,32 @@ pub(super) struct AccountDto {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     pub(super) invited_until: Option<String>,
+    /// What a guest was given; absent for everybody else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access: Option<AccessDto>,
     /// When it was made.
     #[schema(format = DateTime)]
     pub(super) created_at: String,
+}
+
+/// What a guest was given.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Access)]
+pub(super) struct AccessDto {
+    /// The ids of the locks that it may see and open.
+    locks: Vec<String>,
+    /// When it may. Outside, it sees no door.
+    schedule: ScheduleDto,
+}
+
+impl AccessDto {
+    /// What this account was given, when it is a guest's.
+    pub(super) fn of(row: &AccountRow) -> Option<Self> {
+        (row.role == Role::Guest).then(|| Self {
+            locks: row.access.locks.iter().cloned().map(String::from).collect(),
+            schedule: row.access.schedule.clone().into(),
+        })
+    }
 }
 
 impl From<&AccountRow> for AccountDto {
@@ -54,6 +78,7 @@ impl From<&AccountRow> for AccountDto {
             recovery_codes: row.recovery_codes,
             has_password: row.password.is_some(),
             invited_until: row.invitation.map(|(_, until)| rfc3339(until)),
+            access: AccessDto::of(row),
             created_at: rfc3339(row.created_at),
         }
     }

@@ -4,7 +4,11 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use hubd_core::credentials::hours;
+use hubd_core::engine::Engine;
 use hubd_core::event::Event;
+use hubd_core::input::Refusal;
+use hubd_model::LockId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,10 +16,12 @@ use super::Api;
 use super::account::AccountDto;
 use super::auth::Caller;
 use super::extract::{Json, OptionalJson, Params, json};
+use super::life_safety::LockIdText;
 use super::problem::Problem;
+use super::schedules::NewScheduleDto;
 use super::session::RoleName;
 use crate::accounts::AccountError;
-use crate::store::{AccountChange, AccountRefusal, AccountRow, Owners, StoreError};
+use crate::store::{Access, AccountChange, AccountRefusal, AccountRow, LOCKS_MAX, Owners, StoreError};
 use crate::token::check_name;
 
 /// An account to be made.
@@ -28,6 +34,9 @@ pub(super) struct NewAccountDto {
     name: String,
     /// Its role.
     role: RoleName,
+    /// What a guest is given; without it, no door.
+    #[serde(default)]
+    access: Option<NewAccessDto>,
     /// That a third owner, or a further one, is meant.
     #[serde(default)]
     further_owner: bool,
@@ -45,9 +54,25 @@ pub(super) struct ChangeDto {
     /// A new role.
     #[serde(default)]
     role: Option<RoleName>,
+    /// What a guest is given from now on, as a whole.
+    #[serde(default)]
+    access: Option<NewAccessDto>,
     /// That a third owner, or a further one, is meant.
     #[serde(default)]
     further_owner: bool,
+}
+
+/// What a guest is given.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewAccess)]
+pub(super) struct NewAccessDto {
+    /// The ids of the locks that it may see and open.
+    #[schema(max_items = 64)]
+    locks: Vec<LockIdText>,
+    /// When it may; left out for always.
+    #[serde(default)]
+    schedule: NewScheduleDto,
 }
 
 /// What an invitation forgets.
@@ -69,6 +94,36 @@ struct InvitedDto {
     /// The code to be handed over, shown here and never again. It is taken with `POST /invitation`.
     #[schema(format = Password)]
     invitation: String,
+}
+
+/// What a guest is given, with doors that exist and hours that can come.
+async fn checked(api: &Api, access: NewAccessDto) -> Result<Access, Problem> {
+    if access.locks.len() > LOCKS_MAX {
+        let detail = format!("access.locks: expected at most {LOCKS_MAX}");
+        return Err(Problem::bad_request("bad_field", detail));
+    }
+    let mut access = Access {
+        locks: access.locks.into_iter().map(|lock| lock.0).collect(),
+        schedule: access.schedule.into(),
+    };
+    access
+        .schedule
+        .weekly
+        .sort_by_key(|window| (window.day(), window.start()));
+    hours::check(&access.schedule).map_err(|fault| {
+        Problem::bad_request("bad_schedule", format!("access.schedule: the schedule {fault}"))
+    })?;
+    let locks = api.look(Engine::locks).await?;
+    let known = |id: &LockId| locks.iter().any(|lock| lock.id == *id);
+    match access.locks.iter().find(|id| !known(id)) {
+        Some(missing) => Err(Refusal::NoSuchLock(missing.clone()).into()),
+        None => Ok(access),
+    }
+}
+
+fn not_a_guest() -> Problem {
+    let detail = "only guests are given doors and hours; everybody else has their role";
+    Problem::new(StatusCode::CONFLICT, "not_a_guest", detail)
 }
 
 const fn owners(further: bool) -> Owners {
@@ -117,10 +172,22 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     params.finish()?;
     let owners = owners(body.further_owner);
+    let access = match body.access {
+        Some(_) if body.role != RoleName::Guest => return Err(not_a_guest()),
+        Some(access) => Some(checked(&api, access).await?),
+        None => None,
+    };
     let (id, invitation) = api
         .accounts()
         .invite(&body.name, body.role.into(), owners, api.now())
         .await?;
+    if let Some(access) = access {
+        let change = AccountChange::SetAccess(id.clone(), access);
+        api.store()
+            .change_account(change)
+            .await
+            .map_err(AccountError::from)?;
+    }
     let account = find(&api, &id)?;
     api.record(Event::AccountCreated {
         account: id,
@@ -135,7 +202,7 @@ pub(super) async fn create(
     Ok(json(StatusCode::CREATED, &shown))
 }
 
-/// Changes an account's name or role.
+/// Changes an account's name or role, or what a guest is given.
 #[utoipa::path(patch, path = "/api/v1/accounts/{id}", tag = "account", operation_id = "change_account",
     params(("id" = String, Path, description = "The account's id.")), request_body = ChangeDto, responses(
     (status = 200, description = "The account.", body = AccountDto),
@@ -149,6 +216,12 @@ pub(super) async fn change(
 ) -> Result<Response, Problem> {
     params.finish()?;
     let account = find(&api, &id)?;
+    let role = body.role.unwrap_or_else(|| account.role.into());
+    let access = match body.access {
+        Some(_) if role != RoleName::Guest => return Err(not_a_guest()),
+        Some(access) => Some(checked(&api, access).await?),
+        None => None,
+    };
     if let Some(name) = body.name {
         check_name(&name).map_err(|_| AccountError::BadName)?;
         let rename = AccountChange::Rename(id.clone(), name.clone());
@@ -171,6 +244,15 @@ pub(super) async fn change(
             format!("its role is {} now", role.as_str()),
             &caller,
         );
+    }
+    if let Some(access) = access {
+        let what = format!("it was given {} of the doors", access.locks.len());
+        let change = AccountChange::SetAccess(id.clone(), access);
+        api.store()
+            .change_account(change)
+            .await
+            .map_err(AccountError::from)?;
+        changed(&api, &account, what, &caller);
     }
     Ok(json(StatusCode::OK, &AccountDto::from(&find(&api, &id)?)))
 }
@@ -204,7 +286,7 @@ pub(super) async fn remove(
 /// Invites the person of an account again, who lost the password or the phone. The old password opens nothing any
 /// more, and every session ends.
 #[utoipa::path(post, path = "/api/v1/accounts/{id}/invitation", tag = "account", operation_id = "invite_again",
-    params(("id" = String, Path, description = "The account's id.")), request_body = NewInvitationDto, responses(
+    params(("id" = String, Path, description = "The account's id.")), request_body = Option<NewInvitationDto>, responses(
     (status = 201, description = "The account and its invitation.", body = InvitedDto),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn invite(

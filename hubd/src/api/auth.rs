@@ -45,8 +45,10 @@ pub(super) enum Right {
     See,
     /// See what happened, who may open what, and everything else that is no secret.
     History,
-    /// Move bolts.
+    /// Move bolts, call for help, and confirm an alarm.
     Actuate,
+    /// Speak for everybody at home: whether anybody is, that a release is called off, that an emergency is over.
+    Household,
     /// Everything else.
     Manage,
 }
@@ -67,11 +69,20 @@ pub(super) enum Need {
 /// Every role, the largest first.
 pub(super) const ROLES: [Role; 4] = [Role::Owner, Role::Resident, Role::Guest, Role::Responder];
 
+/// Every right.
+const ALL: &[Right] = &[
+    Right::See,
+    Right::History,
+    Right::Actuate,
+    Right::Household,
+    Right::Manage,
+];
+
 /// What a role allows.
 pub(super) const fn role_rights(role: Role) -> &'static [Right] {
     match role {
-        Role::Owner => &[Right::See, Right::History, Right::Actuate, Right::Manage],
-        Role::Resident => &[Right::See, Right::History, Right::Actuate],
+        Role::Owner => ALL,
+        Role::Resident => &[Right::See, Right::History, Right::Actuate, Right::Household],
         Role::Guest => &[Right::See, Right::Actuate],
         Role::Responder => &[Right::See],
     }
@@ -81,8 +92,8 @@ pub(super) const fn role_rights(role: Role) -> &'static [Right] {
 pub(super) const fn scope_rights(scope: Scope) -> &'static [Right] {
     match scope {
         Scope::Read => &[Right::See, Right::History],
-        Scope::Actuate => &[Right::See, Right::History, Right::Actuate],
-        Scope::Manage => &[Right::See, Right::History, Right::Actuate, Right::Manage],
+        Scope::Actuate => &[Right::See, Right::History, Right::Actuate, Right::Household],
+        Scope::Manage => ALL,
     }
 }
 
@@ -122,9 +133,9 @@ pub(super) fn needed(method: &Method, path: Option<&str>) -> Need {
             Need::Person
         }
         ("GET" | "HEAD" | "DELETE", "/sessions") | ("DELETE", "/sessions/{id}") => Need::Person,
-        ("POST", "/accounts" | "/accounts/{id}/invitation") | ("PATCH" | "DELETE", "/accounts/{id}") => {
-            Need::Owner
-        }
+        ("POST", "/accounts" | "/accounts/{id}/invitation")
+        | ("PATCH" | "DELETE", "/accounts/{id}")
+        | ("PUT", "/security") => Need::Owner,
         // Who may make tokens and accounts may see who has one; nobody else. The emergency sheet says where the key box
         // is and who lives here.
         ("GET" | "HEAD", "/tokens" | "/accounts" | "/life-safety/sheet" | "/life-safety/sheet.pdf") => {
@@ -133,20 +144,20 @@ pub(super) fn needed(method: &Method, path: Option<&str>) -> Need {
         (
             "GET" | "HEAD",
             "/locks" | "/locks/{id}" | "/alarms" | "/alarms/{id}" | "/radios" | "/radios/{name}"
-            | "/commands/{id}" | "/life-safety/state" | "/openapi.json",
+            | "/commands/{id}" | "/life-safety/state" | "/events/stream" | "/openapi.json",
         ) => Need::Right(Right::See),
         ("GET" | "HEAD", _) => Need::Right(Right::History),
-        // Who may open a door may call for help, confirm an alarm, call a release off and end an emergency.
+        // Who may open a door may call for help and confirm an alarm; who lives here may call a release off, too, and end
+        // an emergency.
         (
             "POST",
             "/locks/{id}/commands"
             | "/locks/{id}/refresh"
             | "/life-safety/incidents"
-            | "/life-safety/incidents/{id}/release"
-            | "/life-safety/incidents/{id}/cancel"
-            | "/life-safety/incidents/{id}/close",
-        )
-        | ("PUT", "/life-safety/occupancy") => Need::Right(Right::Actuate),
+            | "/life-safety/incidents/{id}/release",
+        ) => Need::Right(Right::Actuate),
+        ("POST", "/life-safety/incidents/{id}/cancel" | "/life-safety/incidents/{id}/close")
+        | ("PUT", "/life-safety/occupancy") => Need::Right(Right::Household),
         _ => Need::Right(Right::Manage),
     }
 }
@@ -230,6 +241,14 @@ impl Caller {
         match &self.known_by {
             KnownBy::Session(person) => Ok(person),
             KnownBy::Token(_) => Err(person_needed()),
+        }
+    }
+
+    /// Whether it has this right.
+    pub(super) fn may(&self, right: Right) -> bool {
+        match &self.known_by {
+            KnownBy::Token(scope) => scope_rights(*scope).contains(&right),
+            KnownBy::Session(person) => role_rights(person.account.role).contains(&right),
         }
     }
 
@@ -561,6 +580,12 @@ mod tests {
             ("POST", Some("/api/v1/locks/{id}/commands"), right(Right::Actuate)),
             ("DELETE", Some("/api/v1/locks/{id}"), right(Right::Manage)),
             ("POST", Some("/api/v1/accounts"), Need::Owner),
+            ("PUT", Some("/api/v1/security"), Need::Owner),
+            (
+                "PUT",
+                Some("/api/v1/life-safety/occupancy"),
+                right(Right::Household),
+            ),
             ("BREW", Some("/api/v1/anything"), right(Right::Manage)),
         ];
         for (method, path, need) in cases {

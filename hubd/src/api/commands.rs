@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use hubd_core::input::{Answer, Request};
 use hubd_core::view::CommandView;
-use hubd_model::{CommandId, LockId, Millis, Urgency};
+use hubd_model::{CommandId, LockId, LockOp, Millis, Urgency};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::broadcast::Receiver;
@@ -88,7 +88,8 @@ impl From<CommandView> for CommandDto {
     }
 }
 
-/// Asks a lock to move its bolt. The answer says that the hub accepted it, not that the bolt moved: look at
+/// Asks a lock to move its bolt. Where the household wants it (`GET /security`), a person who unlocks has to have proved
+/// a short while ago who they are. The answer says that the hub accepted it, not that the bolt moved: look at
 /// `status`, with `wait` to have it when the command has ended.
 #[utoipa::path(post, path = "/api/v1/locks/{id}/commands", tag = "commands", operation_id = "create_command",
     params(
@@ -110,13 +111,16 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let wait = params.number("wait", "a number of seconds from 0 to 60", 0..=WAIT_SECONDS_MAX)?;
     params.finish()?;
+    caller.doors(&api).require(&lock)?;
     let command = command_id(&caller, &headers)?;
+    let op = LockOp::from(body.op);
+    require_confirmed(&api, &caller, op)?;
     // Subscribed before asking, so that the end cannot come in between.
     let changes = wait.map(|_| api.command_changes());
     let request = Request::Actuate {
         command,
         lock,
-        op: body.op.into(),
+        op,
         requester: caller.name.clone(),
         urgency: Urgency::Person,
         time_to_live: TIME_TO_LIVE,
@@ -150,12 +154,16 @@ pub(super) async fn create(
 pub(super) async fn one(
     State(api): State<Api>,
     Id(id): Id<CommandId>,
+    Extension(caller): Extension<Caller>,
     mut params: Params,
 ) -> Result<Response, Problem> {
     let wait = params.number("wait", "a number of seconds from 0 to 60", 0..=WAIT_SECONDS_MAX)?;
     params.finish()?;
     let changes = wait.map(|_| api.command_changes());
     let mut view = find(&api, id).await?;
+    if !caller.doors(&api).shows(&view.lock) {
+        return Err(no_such_command());
+    }
     if let (Some(seconds), Some(changes)) = (wait, changes) {
         view = ended(&api, view, changes, Duration::from_secs(seconds)).await?;
     }
@@ -164,10 +172,30 @@ pub(super) async fn one(
 
 async fn find(api: &Api, id: CommandId) -> Result<CommandView, Problem> {
     let found = api.look(move |engine| engine.command(&id)).await?;
-    found.ok_or_else(|| {
-        let detail = "there is no such command; the hub remembers the last 1,000";
-        Problem::new(StatusCode::NOT_FOUND, "no_such_command", detail)
-    })
+    found.ok_or_else(no_such_command)
+}
+
+fn no_such_command() -> Problem {
+    let detail = "there is no such command; the hub remembers the last 1,000";
+    Problem::new(StatusCode::NOT_FOUND, "no_such_command", detail)
+}
+
+/// What opens a door waits for a person to prove who they are, where the household wants it; what closes one never does.
+fn require_confirmed(api: &Api, caller: &Caller, op: LockOp) -> Result<(), Problem> {
+    match op {
+        LockOp::Lock => Ok(()),
+        LockOp::Unlock | LockOp::Unlatch => {
+            let wanted = api
+                .store()
+                .confirm_unlock()
+                .map_err(|error| Problem::store(&error))?;
+            if wanted {
+                caller.require_confirmed(api)
+            } else {
+                Ok(())
+            }
+        }
+    }
 }
 
 /// Waits for the command's end, at most for `limit`; answers how far it is then.

@@ -138,7 +138,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJ
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let bytes = read(body).await?;
-        if bytes.is_empty() {
+        if bytes.is_empty() || bytes.trim_ascii() == b"null" {
             return Ok(Self(T::default()));
         }
         if !is_json(&parts.headers) {
@@ -216,7 +216,14 @@ fn fault(path: &str, error: &serde_json::Error) -> Problem {
         let known = expected(&words).map_or_else(String::new, |known| format!("; expected {known}"));
         return Problem::bad_request("unknown_field", format!("unknown field {name}{known}"));
     }
-    let known = expected(&words).unwrap_or("another value");
+    let known = match expected(&words) {
+        // What a type is called in here means nothing to who reads it.
+        Some(known) if known.starts_with("struct ") || known.starts_with("internally tagged ") => {
+            "a JSON object"
+        }
+        Some(known) => known,
+        None => "another value",
+    };
     Problem::bad_request("bad_field", format!("{place}expected {known}"))
 }
 
@@ -295,6 +302,10 @@ mod tests {
             (
                 "{\"pin\": \"a\", \"inner\": {\"count\": 4711}}",
                 "inner.count: expected u8",
+            ),
+            (
+                "{\"pin\": \"a\", \"inner\": 4711}",
+                "inner: expected a JSON object",
             ),
             ("[4711]", "expected"),
         ];

@@ -530,17 +530,15 @@ pub(super) async fn call_for_help(
     Json(body): Json<Reason>,
 ) -> Result<Response, Problem> {
     params.finish()?;
+    caller.doors(&api).require_any()?;
     let id = api
         .life_safety(LifeSafetyRequest::CallForHelp {
             reason: body.reason,
-            by: caller.name,
+            by: caller.name.clone(),
         })
         .await?;
     let id = id.ok_or_else(Problem::no_such_path)?;
-    Ok(json(
-        StatusCode::ACCEPTED,
-        &IncidentDto::from(find(&api, id).await?),
-    ))
+    accepted(&api, &caller, id).await
 }
 
 /// Confirms the alarm: the chosen doors are released at once.
@@ -555,13 +553,11 @@ pub(super) async fn release(
     params: Params,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    let (incident, by) = (id.clone(), caller.name);
+    caller.doors(&api).require_any()?;
+    let (incident, by) = (id.clone(), caller.name.clone());
     api.life_safety(LifeSafetyRequest::Release { incident, by })
         .await?;
-    Ok(json(
-        StatusCode::ACCEPTED,
-        &IncidentDto::from(find(&api, id).await?),
-    ))
+    accepted(&api, &caller, id).await
 }
 
 /// Calls a release off before it happens: what warns now releases nothing, a further detector does.
@@ -640,6 +636,12 @@ pub(super) async fn review(
     })
     .await?;
     Ok(json(StatusCode::OK, &IncidentDto::from(find(&api, id).await?)))
+}
+
+async fn accepted(api: &Api, caller: &Caller, id: IncidentId) -> Result<Response, Problem> {
+    let mut incident = find(api, id).await?;
+    caller.doors(api).narrow_incident(&mut incident);
+    Ok(json(StatusCode::ACCEPTED, &IncidentDto::from(incident)))
 }
 
 async fn find(api: &Api, id: IncidentId) -> Result<Incident, Problem> {

@@ -457,8 +457,10 @@ impl Api {
     }
 }
 
-async fn state_now(api: &Api) -> Result<StateDto, Problem> {
-    Ok(api.look(Engine::life_safety).await?.into())
+async fn state_now(api: &Api, caller: &Caller) -> Result<StateDto, Problem> {
+    let mut view = api.look(Engine::life_safety).await?;
+    caller.doors(api).narrow(&mut view);
+    Ok(view.into())
 }
 
 /// The policy.
@@ -513,9 +515,13 @@ pub(super) async fn set_policy(
     responses(
     (status = 200, description = "Where it stands.", body = StateDto),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn state(State(api): State<Api>, params: Params) -> Result<Response, Problem> {
+pub(super) async fn state(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    params: Params,
+) -> Result<Response, Problem> {
     params.finish()?;
-    Ok(json(StatusCode::OK, &state_now(&api).await?))
+    Ok(json(StatusCode::OK, &state_now(&api, &caller).await?))
 }
 
 /// Begins maintenance: alarms of these detectors release nothing, for 30 minutes at most. It ends by itself, and when the
@@ -538,10 +544,10 @@ pub(super) async fn start_maintenance(
         }),
         span: Millis::from_secs(body.minutes.saturating_mul(60)),
         reason: body.reason,
-        by: caller.name,
+        by: caller.name.clone(),
     })
     .await?;
-    Ok(json(StatusCode::OK, &state_now(&api).await?))
+    Ok(json(StatusCode::OK, &state_now(&api, &caller).await?))
 }
 
 /// Ends maintenance: alarms count again.
@@ -556,9 +562,11 @@ pub(super) async fn end_maintenance(
     params: Params,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    api.life_safety(LifeSafetyRequest::EndMaintenance { by: caller.name })
-        .await?;
-    Ok(json(StatusCode::OK, &state_now(&api).await?))
+    api.life_safety(LifeSafetyRequest::EndMaintenance {
+        by: caller.name.clone(),
+    })
+    .await?;
+    Ok(json(StatusCode::OK, &state_now(&api, &caller).await?))
 }
 
 /// Says whether people are at home, for policies that are stricter while nobody is.
@@ -575,8 +583,8 @@ pub(super) async fn set_occupancy(
     params.finish()?;
     api.life_safety(LifeSafetyRequest::SetAway {
         away: body.away,
-        by: caller.name,
+        by: caller.name.clone(),
     })
     .await?;
-    Ok(json(StatusCode::OK, &state_now(&api).await?))
+    Ok(json(StatusCode::OK, &state_now(&api, &caller).await?))
 }

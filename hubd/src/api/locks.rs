@@ -1,5 +1,6 @@
 //! Locks: what they last reported, their names, and the removal of one that no longer answers.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -11,6 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
+use super::auth::{Caller, Right};
 use super::extract::{Id, Json, Params, json};
 use super::problem::Problem;
 use super::shape::{Bolt, Door, Link, Op, Rename, ScheduleName, SecurityName, SourceName, rfc3339};
@@ -146,17 +148,37 @@ impl From<LockView> for LockDto {
     }
 }
 
-/// Every lock.
+impl LockDto {
+    /// The lock as this caller is told of it: who has no right to the history is not told who did it.
+    fn told(lock: LockView, caller: &Caller) -> Self {
+        let mut told = Self::from(lock);
+        if !caller.may(Right::History)
+            && let Some(via) = &mut told.state.via
+        {
+            via.slot = None;
+            via.person = None;
+        }
+        told
+    }
+}
+
+/// Every lock, for guests those that they were given, in their hours.
 #[utoipa::path(get, path = "/api/v1/locks", tag = "locks", operation_id = "list_locks",
     responses(
     (status = 200, description = "Every lock.", body = [LockDto]),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn list(State(api): State<Api>, params: Params) -> Result<Response, Problem> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    params: Params,
+) -> Result<Response, Problem> {
     params.finish()?;
     let locks = api.look(Engine::locks).await?;
+    let doors = caller.doors(&api);
+    let told = locks.into_iter().filter(|lock| doors.shows(&lock.id));
     Ok(json(
         StatusCode::OK,
-        &locks.into_iter().map(LockDto::from).collect::<Vec<_>>(),
+        &told.map(|lock| LockDto::told(lock, &caller)).collect::<Vec<_>>(),
     ))
 }
 
@@ -168,10 +190,12 @@ pub(super) async fn list(State(api): State<Api>, params: Params) -> Result<Respo
 pub(super) async fn one(
     State(api): State<Api>,
     Id(id): Id<LockId>,
+    Extension(caller): Extension<Caller>,
     params: Params,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    answer(&api, id, StatusCode::OK).await
+    caller.doors(&api).require(&id)?;
+    answer(&api, &caller, id, StatusCode::OK).await
 }
 
 /// Gives a lock a name.
@@ -182,6 +206,7 @@ pub(super) async fn one(
 pub(super) async fn rename(
     State(api): State<Api>,
     Id(id): Id<LockId>,
+    Extension(caller): Extension<Caller>,
     params: Params,
     Json(body): Json<Rename>,
 ) -> Result<Response, Problem> {
@@ -191,7 +216,7 @@ pub(super) async fn rename(
         name: body.name,
     })
     .await?;
-    answer(&api, id, StatusCode::OK).await
+    answer(&api, &caller, id, StatusCode::OK).await
 }
 
 /// Removes a lock that no longer answers from its radio's network. The removal is done when `device.excluded`
@@ -219,11 +244,13 @@ pub(super) async fn remove(
 pub(super) async fn refresh(
     State(api): State<Api>,
     Id(id): Id<LockId>,
+    Extension(caller): Extension<Caller>,
     params: Params,
 ) -> Result<Response, Problem> {
     params.finish()?;
+    caller.doors(&api).require(&id)?;
     api.request(Request::RefreshLock { lock: id.clone() }).await?;
-    answer(&api, id, StatusCode::ACCEPTED).await
+    answer(&api, &caller, id, StatusCode::ACCEPTED).await
 }
 
 async fn view(api: &Api, id: LockId) -> Result<LockView, Problem> {
@@ -232,6 +259,6 @@ async fn view(api: &Api, id: LockId) -> Result<LockView, Problem> {
     lock.ok_or_else(|| hubd_core::input::Refusal::NoSuchLock(id).into())
 }
 
-async fn answer(api: &Api, id: LockId, status: StatusCode) -> Result<Response, Problem> {
-    Ok(json(status, &LockDto::from(view(api, id).await?)))
+async fn answer(api: &Api, caller: &Caller, id: LockId, status: StatusCode) -> Result<Response, Problem> {
+    Ok(json(status, &LockDto::told(view(api, id).await?, caller)))
 }

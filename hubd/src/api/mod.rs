@@ -12,6 +12,7 @@ mod commands;
 mod connection;
 mod cookie;
 mod credentials;
+mod doors;
 mod drills;
 mod events;
 mod extract;
@@ -26,6 +27,7 @@ mod people;
 mod problem;
 mod radios;
 mod schedules;
+mod security;
 pub mod server;
 mod session;
 mod sessions;
@@ -57,6 +59,7 @@ use crate::hub::Hub;
 use crate::notify::Notifier;
 use crate::store::Store;
 use auth::Gate;
+pub use doors::Dates;
 use problem::Problem;
 use verification::Verification;
 
@@ -123,6 +126,8 @@ struct Inner {
     authority: OnceLock<Box<[u8]>>,
     /// Whom the hub tells what happened.
     notifier: OnceLock<Notifier>,
+    /// By which hours are judged.
+    dates: OnceLock<Dates>,
 }
 
 impl Api {
@@ -141,6 +146,7 @@ impl Api {
             stopping,
             authority: OnceLock::new(),
             notifier: OnceLock::new(),
+            dates: OnceLock::new(),
         }))
     }
 
@@ -158,6 +164,17 @@ impl Api {
     pub fn with_notifier(self, notifier: Notifier) -> Self {
         self.0.notifier.get_or_init(|| notifier);
         self
+    }
+
+    /// The same API, which judges hours by these dates; without them only what is open at every hour is open.
+    #[must_use]
+    pub fn with_dates(self, dates: Dates) -> Self {
+        self.0.dates.get_or_init(|| dates);
+        self
+    }
+
+    fn dates(&self) -> Option<&Dates> {
+        self.0.dates.get()
     }
 
     fn notifier(&self) -> Option<&Notifier> {
@@ -349,6 +366,7 @@ fn router(api: Api) -> Router {
         .route("/session/confirmation", post(session::confirm))
         .route("/sessions", get(sessions::list).delete(sessions::remove_others))
         .route("/sessions/{id}", delete(sessions::remove))
+        .route("/security", get(security::one).put(security::set))
         .route("/account", get(account::one))
         .route("/account/password", put(account::password))
         .route(

@@ -13,7 +13,8 @@ use utoipa::{Modify, OpenApi};
 use super::auth::{Need, ROLES, needed};
 use super::{
     account, accounts, alarms, commands, credentials, drills, events, health, incidents, life_safety, locks,
-    notifications, people, problem, radios, session, sessions, sheet, slots, stream, tokens, verification,
+    notifications, people, problem, radios, security, session, sessions, sheet, slots, stream, tokens,
+    verification,
 };
 use crate::token::Scope;
 
@@ -61,6 +62,7 @@ pub const COMMITTED: &str = include_str!("../../../docs/openapi.json");
         sessions::list, sessions::remove, sessions::remove_others,
         account::one, account::password, account::begin_totp, account::finish_totp, account::remove_totp,
         account::recovery_codes,
+        security::one, security::set,
         accounts::list, accounts::create, accounts::change, accounts::remove, accounts::invite,
         serve,
     ),

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::Api;
+use super::account::AccessDto;
 use super::auth::{self, Caller, KnownBy, Person, Refused, Right, has_to_enrol, role_rights};
 use super::connection::Peer;
 use super::cookie;
@@ -132,6 +133,9 @@ struct SessionDto {
     /// The session's id, as in `GET /sessions`.
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<String>,
+    /// What a guest was given; absent for everybody else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access: Option<AccessDto>,
     /// Until when nothing asks the person to prove again who they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
@@ -147,6 +151,7 @@ impl SessionDto {
             account: None,
             rights: Vec::new(),
             session: None,
+            access: None,
             confirmed_until: None,
         }
     }
@@ -181,6 +186,7 @@ impl SessionDto {
                 role_rights(account.role).to_vec()
             },
             session: Some(session.id.clone()),
+            access: AccessDto::of(account),
             confirmed_until: Some(rfc3339(until)),
         }
     }

@@ -27,7 +27,8 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::Api;
-use super::auth::Caller;
+use super::auth::{Caller, Right};
+use super::doors::glimpse;
 use super::events::{EventDto, is_about, subjects};
 use super::extract::{Params, bad_parameter};
 use super::problem::Problem;
@@ -40,7 +41,8 @@ const HELLO: &[u8] = b"retry: 2000\n\n";
 const HEARTBEAT: &[u8] = b":\n\n";
 
 /// The journal live. Each event's `id` is its `seq`; its data is an entry as in `GET /events`. With `Last-Event-ID`,
-/// or `after`, the stream starts after that entry; without, it starts now.
+/// or `after`, the stream starts after that entry; without, it starts now. Who may see and not read the history is told
+/// what became of doors and detectors, not who did it; guests of their doors alone, in their hours.
 #[utoipa::path(get, path = "/api/v1/events/stream", tag = "events", operation_id = "stream_events",
     params(
     ("after" = Option<u64>, Query, description = "Start after this entry."),
@@ -61,6 +63,10 @@ pub(super) async fn stream(
     let filter = subjects(&mut params)?;
     let mut after = params.number("after", "a number", 0..=u64::MAX)?;
     params.finish()?;
+    if !caller.may(Right::History) && filter.person.is_some() {
+        let detail = "what a person did belongs to the history, which your role may not read";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "role_too_small", detail));
+    }
     if let Some(value) = headers.get("last-event-id") {
         let number = value.to_str().ok().and_then(|text| text.parse().ok());
         after = Some(number.ok_or_else(|| bad_parameter("Last-Event-ID", "a number"))?);
@@ -153,7 +159,10 @@ impl Follower {
         }
         loop {
             if let Some(entry) = self.ready.pop_front() {
-                return Some(frame(&entry));
+                if let Some(bytes) = self.told(&entry) {
+                    return Some(bytes);
+                }
+                continue;
             }
             if self.phase == Phase::Stored {
                 self.read_page().await?;
@@ -182,14 +191,27 @@ impl Follower {
         }
     }
 
-    /// Whether the token that opened this stream was removed meanwhile.
+    /// What is told of an entry.
+    fn told(&self, entry: &StoredEntry) -> Option<Bytes> {
+        // The role, the doors and the hours may be others than when the stream was opened.
+        let caller = self.caller.as_now(&self.api)?;
+        if caller.may(Right::History) {
+            return Some(frame(entry));
+        }
+        glimpse(entry, &caller.doors(&self.api)).map(|entry| frame(&entry))
+    }
+
     /// A live entry, unless it was had from the store already or is not wanted.
     fn take(&mut self, entry: &StoredEntry) -> Option<Bytes> {
         if entry.seq <= self.last {
             return None;
         }
         self.last = entry.seq;
-        is_about(&self.filter, entry).then(|| frame(entry))
+        if is_about(&self.filter, entry) {
+            self.told(entry)
+        } else {
+            None
+        }
     }
 
     async fn read_page(&mut self) -> Option<()> {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hubd_core::event::Event;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Fault, Place, store_options};
 use crate::accounts::{self, chores::chores};
-use crate::api::{self, Api, Limits};
+use crate::api::{self, Api, Dates, Limits};
 use crate::clock::{self, Clock};
 use crate::config::{Config, RadioConfig};
 use crate::hub::Hub;
@@ -111,6 +112,12 @@ pub(super) async fn house(
     let notifier = Notifier::new(&config.notify, clock::unix_millis)?;
     notifier.start(store.live(), &hub, &serving);
     let api = api.with_notifier(notifier);
+    let clock = Arc::new(Clock::system());
+    let date = Arc::clone(&clock);
+    let api = api.with_dates(Dates {
+        zone: clock::home_zone(&zone, clock::unix_millis()),
+        wall: Arc::new(move || date.now().wall),
+    });
     // Before the API can change any.
     let tokens = tokio::spawn(token_watch::watch(store.clone(), hub.clone(), serving.clone()));
     let server = match tls::open(&config.http.tls, &store, clock::unix_millis()).await? {
@@ -172,7 +179,6 @@ pub(super) async fn house(
         vain_start: opened.vain_start,
         started: tell_start,
     };
-    let clock = Clock::system();
     let farewell = async {
         let no_radio = tokio::select! {
             () = stop.cancelled() => None,

@@ -4,6 +4,7 @@
 //! a code, make a third owner, or take away the last one. What the command line changes beside a running hub is seen
 //! by its next request, as with tokens.
 
+mod access;
 mod book;
 mod handle;
 
@@ -14,6 +15,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use thiserror::Error;
 
 use super::error::StoreError;
+pub use access::{Access, LOCKS_MAX};
 pub(crate) use book::Accounts;
 
 /// More accounts than a household has people.
@@ -44,6 +46,8 @@ pub struct AccountRow {
     pub invitation: Option<([u8; 32], UnixMillis)>,
     /// When it was made.
     pub created_at: UnixMillis,
+    /// What it was given; it restricts guests and nobody else.
+    pub access: Access,
 }
 
 /// A session as it is kept: never its token.
@@ -111,6 +115,10 @@ pub enum AccountChange {
     Rename(String, String),
     /// Gives it another role.
     SetRole(String, Role, Owners),
+    /// Says which doors a guest may see and open, and when.
+    SetAccess(String, Access),
+    /// Says whether people have to prove again who they are before a door is opened.
+    SetConfirmUnlock(bool),
     /// Sets the password and ends every session but this one. An invitation is used up.
     SetPassword {
         /// Whose.
@@ -241,6 +249,11 @@ pub(crate) fn apply(db: &Connection, change: &AccountChange) -> Result<(), Store
                 .execute("UPDATE accounts SET role = ?2 WHERE id = ?1", [id, role.as_str()])
                 .map_err(failed())?)
         }
+        AccountChange::SetAccess(id, access) => {
+            is_there(db, id)?;
+            access::write(db, id, access)
+        }
+        AccountChange::SetConfirmUnlock(on) => access::write_confirm_unlock(db, *on),
         AccountChange::SetPassword {
             account,
             password,

@@ -64,8 +64,9 @@ use vault::Vault;
 use writer::{Tools, Writer};
 
 pub use accounts::{
-    ACCOUNTS_MAX, AccountChange, AccountRefusal, AccountRow, ConsoleNote, NewAccount, NewSession, OWNERS_MAX,
-    Owners, SESSIONS_PER_ACCOUNT_MAX, SessionRow, change_accounts_beside, list_accounts_beside,
+    ACCOUNTS_MAX, Access, AccountChange, AccountRefusal, AccountRow, ConsoleNote, LOCKS_MAX, NewAccount,
+    NewSession, OWNERS_MAX, Owners, SESSIONS_PER_ACCOUNT_MAX, SessionRow, change_accounts_beside,
+    list_accounts_beside,
 };
 pub use error::StoreError;
 pub use opening::read_life_safety_beside;

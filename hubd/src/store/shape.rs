@@ -139,6 +139,9 @@ pub fn data(event: &Event) -> Value {
             what,
             by,
         } => json!({ "account": account, "name": name, "what": what, "by": by }),
+        Event::SecurityChanged { by, confirm_unlock } => {
+            json!({ "by": by, "confirm_unlock": confirm_unlock })
+        }
         Event::SheetChanged { by } => json!({ "by": by }),
         Event::SheetPrinted { by, paper, pins } => json!({ "by": by, "paper": paper, "pins": pins }),
         Event::BackupCreated { name, recovery_keys } => {

@@ -121,7 +121,10 @@ async fn the_first_owner_comes_by_the_setup_code_and_does_nothing_without_a_seco
     assert_eq!(client.get("/api/v1/locks").await.status, 200);
     let session = client.get("/api/v1/session").await.json();
     assert_eq!(session["state"], "signed_in");
-    assert_eq!(session["rights"], json!(["see", "history", "actuate", "manage"]));
+    assert_eq!(
+        session["rights"],
+        json!(["see", "history", "actuate", "household", "manage"])
+    );
     assert_eq!(
         events(&house, "account.created", 1).await[0]["data"]["by"],
         "the setup code"

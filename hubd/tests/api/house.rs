@@ -6,18 +6,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use hubd::accounts::setup;
-use hubd::api::{Api, Limits, server};
+use hubd::api::{Api, Dates, Limits, server};
 use hubd::clock::{self, Clock};
 use hubd::hub::Hub;
 use hubd::run::{self, Parts};
 use hubd::store::{
-    AccountChange, NewAccount, NewSession, NewToken as NewRow, Owners, SessionRow, Store, StoreOptions,
+    Access, AccountChange, NewAccount, NewSession, NewToken as NewRow, Owners, SessionRow, Store,
+    StoreOptions,
 };
 use hubd::supervise::{Life, RadioPlan, supervise};
 use hubd::token::{NewToken, Scope};
 use hubd_model::{
     ActuationStep, DeviceAddress, DeviceDescription, DeviceKind, DoorState, Entropy, Hazard,
-    LockCapabilities, LockSignal, Order, RadioName, RadioState, Report, Role, Security, Source, Via, Zone,
+    LockCapabilities, LockId, LockSignal, Order, RadioName, RadioState, Report, Role, Schedule, Security,
+    Source, Via, WallTime, Zone,
 };
 use hubd_zwave::io::FromRadio;
 use tempfile::TempDir;
@@ -30,6 +32,8 @@ use crate::client::Client;
 /// The lock's address on the radio.
 pub(crate) const LOCK: &str = "C0FFEE00/2";
 const ALARM: &str = "C0FFEE00/3";
+/// The address of the lock that [`House::second_lock`] adds.
+pub(crate) const SECOND: &str = "C0FFEE00/4";
 
 /// A running house.
 pub(crate) struct House {
@@ -74,7 +78,11 @@ impl House {
             clock::unix_millis,
             limits,
             serving.clone(),
-        );
+        )
+        .with_dates(Dates {
+            zone: Zone::default(),
+            wall: Arc::new(|| WallTime::Synced(clock::unix_millis())),
+        });
         let listener = server::listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let handle = hub.clone();
@@ -170,6 +178,12 @@ impl House {
 
     /// The cookie of a session of a new person with this role, who has what they need and has just proved it.
     pub(crate) async fn sign_in_as(&self, role: &str) -> String {
+        let (cookie, _) = self.person(role).await;
+        cookie
+    }
+
+    /// The same, with the ids of account and session.
+    pub(crate) async fn person(&self, role: &str) -> (String, (String, String)) {
         let role: Role = serde_json::from_value(role.into()).unwrap();
         let token = NewToken::random().unwrap();
         let (id, now) = (format!("account-{}", token.id), clock::unix_millis());
@@ -191,6 +205,7 @@ impl House {
             agent: "test".into(),
         };
         let text = token.text.expose().to_owned();
+        let ids = (id.clone(), session.id.clone());
         let totp = AccountChange::SetTotp {
             account: id.clone(),
             sealed: Vec::new(),
@@ -208,7 +223,51 @@ impl House {
         ] {
             self.store.change_account(change).await.unwrap();
         }
-        format!("hubd={text}")
+        (format!("hubd={text}"), ids)
+    }
+
+    /// A guest who was given these doors in these hours; the cookie and the account's id.
+    pub(crate) async fn guest(&self, locks: &[&str], schedule: Schedule) -> (String, String) {
+        let (cookie, (account, _)) = self.person("guest").await;
+        self.give(&account, locks, schedule).await;
+        (cookie, account)
+    }
+
+    /// Gives a guest other doors or hours.
+    pub(crate) async fn give(&self, account: &str, locks: &[&str], schedule: Schedule) {
+        let locks = locks.iter().map(|id| LockId::parse(id).unwrap()).collect();
+        let change = AccountChange::SetAccess(account.to_owned(), Access { locks, schedule });
+        self.store.change_account(change).await.unwrap();
+    }
+
+    /// How often the radio was told to move a bolt.
+    pub(crate) fn moves(&self) -> usize {
+        self.moved.load(Ordering::Relaxed)
+    }
+
+    /// A second lock, with this name; its id.
+    pub(crate) async fn second_lock(&self, name: &str) -> String {
+        let device = Report::Device {
+            device: address(SECOND),
+            description: description(DeviceKind::Lock),
+            fresh: false,
+        };
+        self.say(device).await;
+        let first = self.lock().await;
+        let mut client = self.client(Scope::Manage).await;
+        let id = loop {
+            let locks = client.get("/api/v1/locks").await.json();
+            let all = locks.as_array().unwrap();
+            if let Some(other) = all.iter().find(|lock| lock["id"] != first.as_str()) {
+                break other["id"].as_str().unwrap().to_owned();
+            }
+            tokio::task::yield_now().await;
+        };
+        let path = format!("/api/v1/locks/{id}");
+        let body = serde_json::json!({ "name": name }).to_string();
+        let reply = client.send("PATCH", &path, &[], Some(&body)).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        id
     }
 
     /// The token with exactly this scope.
@@ -245,9 +304,14 @@ impl House {
 
     /// The door opens, or closes: one event.
     pub(crate) async fn door(&self, open: bool) {
+        self.door_of(LOCK, open).await;
+    }
+
+    /// The door of the lock at this address.
+    pub(crate) async fn door_of(&self, device: &str, open: bool) {
         let door = if open { DoorState::Open } else { DoorState::Closed };
         self.say(Report::Lock {
-            device: address(LOCK),
+            device: address(device),
             signal: LockSignal::Door(door),
         })
         .await;

@@ -14,6 +14,8 @@ mod client;
 mod commands;
 mod credentials;
 mod document;
+mod guests;
+mod hostile;
 mod house;
 mod life_safety;
 mod limits;

@@ -19,8 +19,6 @@ import { type Phase, Stream } from "./stream.ts";
 const RECENT_MAX = 100;
 /// How often everything is asked anew while all is well: what the journal does not tell, such as other people's wishes.
 const REFRESH_MS = 60_000;
-/// How often those ask who have no stream.
-const POLL_MS = 3_000;
 /// What was known last is kept at most so often, for a start without the hub.
 const KEEP_EVERY_MS = 3_000;
 /// Entries after which codes, names or life safety may be others.
@@ -59,6 +57,7 @@ class House {
   #stream: Stream | null = null;
   #timers: number[] = [];
   #asleep = 0;
+  #history = (): boolean => false;
   #kept = 0;
 
   /// Doors by name.
@@ -96,8 +95,9 @@ class House {
     return () => this.#listeners.delete(listener);
   }
 
-  /// Begins to follow the house. Who may not read the journal has no stream and asks again and again instead.
-  start(how: { refused: () => void; streams: () => boolean }): void {
+  /// Begins to follow the house. `history`: whether this person may know people and codes.
+  start(how: { refused: () => void; history: () => boolean }): void {
+    this.#history = how.history;
     this.#restore();
     document.addEventListener("visibilitychange", this.#seen);
     window.addEventListener("online", this.#seen);
@@ -105,11 +105,6 @@ class House {
       this.now = Date.now();
     };
     this.#timers = [window.setInterval(tick, 5000)];
-    if (!how.streams()) {
-      void this.#poll();
-      this.#timers.push(window.setInterval(() => void this.#poll(), POLL_MS));
-      return;
-    }
     this.#timers.push(window.setInterval(() => void this.refresh(), REFRESH_MS));
     this.#stream = new Stream(
       {
@@ -137,10 +132,6 @@ class House {
     // What is shown first need not wait for the stream; once that is there, everything is asked again, so that nothing
     // that happened between the two is missed.
     void this.refresh();
-  }
-
-  async #poll(): Promise<void> {
-    this.phase = (await this.refresh()) ? "live" : "away";
   }
 
   stop(): void {
@@ -189,12 +180,12 @@ class House {
   async more(): Promise<void> {
     await this.#once("more", async () => {
       const [people, codes, safety] = await Promise.all([
-        api.GET("/api/v1/people"),
-        api.GET("/api/v1/slots"),
+        this.#history() ? api.GET("/api/v1/people") : null,
+        this.#history() ? api.GET("/api/v1/slots") : null,
         api.GET("/api/v1/life-safety/state"),
       ]);
-      if (people.data) this.people = Object.fromEntries(people.data.map((one) => [one.id, one.name]));
-      if (codes.data) this.codes = Object.fromEntries(codes.data.map((one) => [one.lock, one]));
+      if (people?.data) this.people = Object.fromEntries(people.data.map((one) => [one.id, one.name]));
+      if (codes?.data) this.codes = Object.fromEntries(codes.data.map((one) => [one.lock, one]));
       if (safety.data) this.safety = safety.data;
     });
   }

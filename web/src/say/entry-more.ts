@@ -3,6 +3,7 @@ import type { Entry } from "../api/client.ts";
 import type { Told } from "./entry.ts";
 import { hazard } from "./alarm.ts";
 import { m } from "./language.ts";
+import { moment } from "./time.ts";
 
 const quiet = (text: string, icon: Told["icon"]): Told => ({ text, icon, tone: "unsure" });
 const good = (text: string, icon: Told["icon"] = "check"): Told => ({ text, icon, tone: "good" });
@@ -53,16 +54,38 @@ export function tellMore(entry: Entry): Told | null {
       return good(m.e_slot_synced({ slot }));
     case "slot.drifted":
       return bad(m.e_slot_drifted({ slot }));
+    case "slot.decided":
+      return quiet(m.e_slot_decided({ by: text("by"), slot }), "key");
     case "slot.stuck":
       return bad(m.e_slot_stuck({ slot, reason: text("reason") }));
+    case "lock.codes_changed":
+      return bad(m.e_codes_changed(), "key");
     case "lock.codes_lost":
       return bad(m.e_codes_lost(), "key");
+    case "lock.refilled":
+      return good(m.e_refilled({ by: text("by") }), "key");
+    case "lock.forgotten":
+      return quiet(m.e_forgotten({ by: text("by") }), "key");
+    case "lock.logged":
+      return quiet(m.e_logged(), "list");
     case "incident.opened":
       return bad(m.e_incident_opened({ hazard: danger() }), "siren");
+    case "incident.joined":
+      return bad(m.e_incident_joined({ hazard: danger() }), "siren");
+    case "incident.pending":
+      return bad(m.e_incident_pending({ seconds: number("window_s") }), "clock");
+    case "incident.cancelled":
+      return quiet(m.e_incident_cancelled({ by: text("by"), reason: text("reason") }), "cross");
     case "incident.released":
       return bad(m.e_incident_released({ why: text("why") }), "unlocked");
     case "incident.door_opened":
       return good(m.e_incident_door({ seconds: (number("latency_ms") / 1000).toFixed(1) }), "unlocked");
+    case "incident.door_relocked":
+      return bad(m.e_incident_relocked(), "locked");
+    case "incident.door_locked_by_hand":
+      return quiet(m.e_incident_by_hand(), "locked");
+    case "incident.review_opened":
+      return bad(m.unreviewed());
     case "incident.held":
       return bad(m.s_held_text(), "unlocked");
     case "incident.clear":
@@ -83,6 +106,27 @@ export function tellMore(entry: Entry): Told | null {
       return quiet(m.e_maintenance_ended(), "clock");
     case "policy.changed":
       return quiet(m.e_policy({ by: text("by") }), "siren");
+    case "policy.unreadable":
+      return bad(m.e_policy_unreadable({ reason: text("reason") }), "siren");
+    case "security.changed":
+      return quiet(
+        data.confirm_unlock === true
+          ? m.e_security_on({ by: text("by") })
+          : m.e_security_off({ by: text("by") }),
+        "key",
+      );
+    case "sheet.changed":
+      return quiet(m.e_sheet_changed({ by: text("by") }), "list");
+    case "sheet.printed":
+      return quiet(m.e_sheet_printed({ by: text("by"), count: number("pins") }), "list");
+    case "backup.created":
+      return good(m.e_backup({ name: text("name") }));
+    case "backup.restored":
+      return bad(m.e_restored({ at: moment(Date.parse(text("made_at"))) }));
+    case "backup.rehearsed":
+      return good(m.e_rehearsed({ name: text("name") }));
+    case "journal.lost":
+      return bad(m.e_lost({ count: number("lost") }));
     case "household.away_changed":
       return quiet(data.away === true ? m.nobody_home() : m.somebody_home(), "home");
     default:

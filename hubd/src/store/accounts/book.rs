@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hubd_model::{Role, SecretString, UnixMillis};
 use rusqlite::{Connection, Row};
 
-use super::{AccountRow, ConsoleNote, SessionRow, failed};
+use super::{AccountRow, ConsoleNote, SessionRow, access, failed};
 use crate::store::database;
 use crate::store::error::StoreError;
 
@@ -29,6 +29,7 @@ struct Book {
     accounts: HashMap<String, AccountRow>,
     sessions: HashMap<[u8; 32], SessionRow>,
     notes: Vec<ConsoleNote>,
+    confirm_unlock: bool,
 }
 
 /// The accounts in memory.
@@ -48,6 +49,7 @@ impl Accounts {
                 accounts: HashMap::new(),
                 sessions: HashMap::new(),
                 notes: Vec::new(),
+                confirm_unlock: true,
             }),
         })
     }
@@ -113,6 +115,11 @@ impl Accounts {
         Ok(account.map(|account| (session, account, due)))
     }
 
+    /// Whether people have to prove again who they are before a door is opened.
+    pub(crate) fn confirm_unlock(&self) -> Result<bool, StoreError> {
+        Ok(self.book()?.confirm_unlock)
+    }
+
     /// What the command line left for the journal.
     pub(crate) fn notes(&self) -> Result<Vec<ConsoleNote>, StoreError> {
         Ok(self.book()?.notes.clone())
@@ -137,6 +144,7 @@ impl Book {
             }
         }
         self.notes = read_notes(db)?;
+        self.confirm_unlock = access::read_confirm_unlock(db)?;
         self.accounts = accounts;
         self.sessions = sessions;
         self.version = version;
@@ -147,7 +155,8 @@ impl Book {
 fn read_accounts(db: &Connection) -> Result<HashMap<String, AccountRow>, StoreError> {
     let failed = || StoreError::database("read the accounts");
     let sql = "SELECT id, name, role, password, totp, totp_step, invitation, invitation_until, created_at, \
-               (SELECT count(*) FROM recovery_codes WHERE account = accounts.id) FROM accounts";
+               (SELECT count(*) FROM recovery_codes WHERE account = accounts.id), \
+               (SELECT access FROM account_access WHERE account = accounts.id) FROM accounts";
     let mut read = db.prepare(sql).map_err(failed())?;
     let mut accounts = HashMap::new();
     let rows = read.query_map([], account).map_err(failed())?;
@@ -169,6 +178,7 @@ fn account(row: &Row<'_>) -> rusqlite::Result<Result<AccountRow, String>> {
     let Some(role) = role_of(&role) else {
         return Ok(Err(id));
     };
+    let access = access::of_row(&id, row.get::<_, Option<String>>(10)?.as_deref());
     let code: Option<[u8; 32]> = row.get(6)?;
     let until: Option<i64> = row.get(7)?;
     Ok(Ok(AccountRow {
@@ -181,6 +191,7 @@ fn account(row: &Row<'_>) -> rusqlite::Result<Result<AccountRow, String>> {
         invitation: code.zip(until.map(UnixMillis)),
         created_at: UnixMillis(row.get(8)?),
         recovery_codes: usize::try_from(row.get::<_, i64>(9)?).unwrap_or(0),
+        access,
     }))
 }
 

@@ -46,6 +46,14 @@ impl Store {
         self.inner.accounts.by_name(name)
     }
 
+    /// Whether people have to prove again who they are before a door is opened. Needs no disk.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn confirm_unlock(&self) -> Result<bool, StoreError> {
+        self.inner.accounts.confirm_unlock()
+    }
+
     /// Every session, the newest first.
     ///
     /// # Errors
