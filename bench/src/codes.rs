@@ -60,11 +60,17 @@ pub(crate) fn run(samples: usize) -> Result<()> {
         let mut tasks = 0;
         for _ in 0..samples {
             let begun = now_ms();
+            let household = Household::new(
+                &house.people,
+                &house.credentials,
+                &house.zone,
+                WallTime::Synced(NOW),
+            );
             tasks = house
                 .locks
                 .iter()
                 .zip(&slots)
-                .map(|(lock, slots)| house.plan(lock, slots))
+                .map(|(lock, slots)| house.plan(&household, lock, slots))
                 .sum();
             times.add(now_ms() - begun);
         }
@@ -158,13 +164,15 @@ impl House {
                 pending_since: None,
                 failures: 0,
                 schedule_refused: None,
+                unread: false,
+                void: false,
             });
         }
         Ok(records)
     }
 
     /// Plans one lock; how much there is to do.
-    fn plan(&self, lock: &LockId, records: &[SlotRecord]) -> usize {
+    fn plan(&self, household: &Household<'_>, lock: &LockId, records: &[SlotRecord]) -> usize {
         let facts = LockFacts {
             lock,
             capabilities: &self.capabilities,
@@ -173,27 +181,16 @@ impl House {
             read: true,
             emptied: false,
         };
-        let house = Household {
-            people: &self.people,
-            credentials: &self.credentials,
-            zone: &self.zone,
-            wall: WallTime::Synced(NOW),
-        };
-        let slots: BTreeMap<SlotKey, SlotFacts<'_>> = records
+        let slots: Vec<SlotFacts<'_>> = records
             .iter()
-            .map(|record| {
-                let facts = SlotFacts {
-                    record,
-                    fresh: true,
-                    unread: false,
-                    void: false,
-                    settled: true,
-                    refused: false,
-                };
-                (record.key, facts)
+            .map(|record| SlotFacts {
+                record,
+                fresh: true,
+                settled: true,
+                refused: false,
             })
             .collect();
-        let plan = plan::plan(facts, house, &slots);
+        let plan = plan::plan(facts, household, &slots);
         plan.tasks.len() + plan.claims.len()
     }
 }

@@ -5,7 +5,8 @@
 //! open both times. A lock that keeps its own windows does the same by its own clock.
 
 use hubd_model::{
-    CodeCapabilities, LocalMinute, LockSchedule, Schedule, UnixMillis, WallTime, WeekDay, Zone,
+    CodeCapabilities, LocalMinute, LockSchedule, MinuteOfDay, Schedule, UnixMillis, WallTime, WeekDay,
+    WeeklyWindow, Zone,
 };
 
 use super::view::{KeptBy, Why};
@@ -163,6 +164,57 @@ pub fn next_change(schedule: &Schedule, zone: &Zone, at: UnixMillis) -> Option<U
     ends.chain(windows).chain(zone.next_transition(at)).min()
 }
 
+/// Whether what a lock says that it keeps is what it was told. A lock has no 24:00: an end at midnight comes back as 0:00
+/// of the next day or as 23:59, and one at 23:59 as midnight. To a lock these are one.
+pub fn same_on_a_lock(told: &LockSchedule, said: &LockSchedule) -> bool {
+    if told == said {
+        return true;
+    }
+    let dated = match (told.dated, said.dated) {
+        (None, None) => true,
+        (Some((from, until)), Some((said_from, said_until))) => {
+            from == said_from && is_same_end(until, said_until)
+        }
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    let windows = told.weekly.iter().zip(&said.weekly);
+    dated
+        && told.weekly.len() == said.weekly.len()
+        && windows.into_iter().all(|(told, said)| {
+            let until_midnight = |window: &WeeklyWindow| window.end().minutes() >= MinuteOfDay::PER_DAY - 1;
+            told.day() == said.day()
+                && told.start() == said.start()
+                && (told.end() == said.end() || until_midnight(told) && until_midnight(said))
+        })
+}
+
+/// Whether two ends of a span are one to a lock: equal, or midnight and the minute before it.
+fn is_same_end(one: LocalMinute, other: LocalMinute) -> bool {
+    let (first, second) = (one.min(other), one.max(other));
+    first == second
+        || (first.hour, first.minute) == (23, 59)
+            && (second.hour, second.minute) == (0, 0)
+            && is_next_day(first, second)
+}
+
+/// Whether a date is the one after another.
+fn is_next_day(day: LocalMinute, next: LocalMinute) -> bool {
+    let is_leap =
+        day.year.is_multiple_of(4) && (!day.year.is_multiple_of(100) || day.year.is_multiple_of(400));
+    let days = match day.month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    let expected = match (day.month, day.day) {
+        (12, 31) => (day.year.saturating_add(1), 1, 1),
+        (month, last) if last >= days => (day.year, month.saturating_add(1), 1),
+        (month, date) => (day.year, month, date.saturating_add(1)),
+    };
+    (next.year, next.month, next.day) == expected
+}
+
 /// What is wrong with a schedule, in words that follow "the schedule".
 ///
 /// # Errors
@@ -234,7 +286,7 @@ fn after_fold(zone: &Zone, at: UnixMillis) -> UnixMillis {
 
 #[cfg(test)]
 mod tests {
-    use hubd_model::{MinuteOfDay, Transition, WeeklyWindow};
+    use hubd_model::Transition;
     use proptest::prelude::*;
 
     use super::*;
@@ -423,6 +475,53 @@ mod tests {
         );
         // Nothing is left of it: the hub keeps it.
         assert_eq!(on_lock(SUMMER + 1, SUMMER + 2), None);
+    }
+
+    #[test]
+    fn to_a_lock_midnight_and_the_minute_before_it_are_one_end() {
+        let end = |year, month, day, hour, minute| LockSchedule {
+            dated: Some((
+                LONG_AGO,
+                LocalMinute {
+                    year,
+                    month,
+                    day,
+                    hour,
+                    minute,
+                },
+            )),
+            weekly: Vec::new(),
+        };
+        let until = |minute| LockSchedule {
+            dated: None,
+            weekly: vec![window(WeekDay::Friday, 1_200, minute)],
+        };
+        let saturday = LockSchedule {
+            dated: None,
+            weekly: vec![window(WeekDay::Saturday, 1_200, 1_440)],
+        };
+        let table = [
+            // told, said, whether they are one
+            (until(1_440), until(1_439), true),
+            (until(1_440), until(1_438), false),
+            (until(1_440), saturday, false),
+            (until(1_440), LockSchedule::default(), false),
+            (end(2026, 4, 1, 0, 0), end(2026, 3, 31, 23, 59), true),
+            (end(2026, 5, 1, 0, 0), end(2026, 4, 30, 23, 59), true),
+            (end(2028, 3, 1, 0, 0), end(2028, 2, 29, 23, 59), true),
+            (end(2100, 3, 1, 0, 0), end(2100, 2, 28, 23, 59), true),
+            (end(2027, 1, 1, 0, 0), end(2026, 12, 31, 23, 59), true),
+            (end(2026, 4, 2, 0, 0), end(2026, 4, 1, 23, 59), true),
+            (end(2028, 3, 1, 0, 0), end(2028, 2, 28, 23, 59), false),
+            (end(2026, 4, 1, 0, 0), end(2026, 3, 31, 23, 58), false),
+            (end(2026, 4, 1, 0, 0), end(2026, 4, 1, 23, 59), false),
+            (end(2026, 4, 1, 0, 0), end(2026, 4, 1, 0, 1), false),
+            (end(2026, 4, 1, 0, 0), until(1_440), false),
+        ];
+        for (told, said, one) in table {
+            assert_eq!(same_on_a_lock(&told, &said), one, "{told:?}, {said:?}");
+            assert_eq!(same_on_a_lock(&said, &told), one, "{said:?}, {told:?}");
+        }
     }
 
     #[test]

@@ -29,8 +29,8 @@ pub mod view;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hubd_model::{
-    CodeCapabilities, CodeReport, CodeTaskId, CredentialId, DeviceAddress, IncidentId, LockId, MonoTime, Now,
-    Order, PersonId, RadioName, SlotContent, SlotKey, UnixMillis, Zone,
+    CodeCapabilities, CodeReport, CodeTaskId, CredentialId, DeviceAddress, IncidentId, LockId, Millis,
+    MonoTime, Now, Order, PersonId, RadioName, SlotContent, SlotKey, UnixMillis, Zone,
 };
 
 use crate::devices::Devices;
@@ -47,6 +47,8 @@ use record::{Credential, CredentialsKey, CredentialsMemory, CredentialsRecord, P
 
 /// A plan that gives slots away is made again with them given; it ends after so many turns.
 const TURNS_MAX: usize = 4;
+/// What was not settled after so many turns is planned again after this.
+const UNSETTLED_LOOK_AFTER: Millis = Millis::from_secs(10);
 
 /// What the keeper sees of the rest of the mind.
 #[derive(Clone, Copy)]
@@ -79,8 +81,17 @@ pub(crate) struct Keeper {
     changed_credentials: BTreeSet<CredentialId>,
     /// The incident in which doors are released.
     emergency: Option<IncidentId>,
-    /// The date as it was when the enabled emergency codes were looked at.
+    /// When to come back.
     wake: Option<MonoTime>,
+}
+
+/// What is the same for all locks that are seen to in one mutation.
+struct Round<'a> {
+    house: &'a Household<'a>,
+    credentials: &'a BTreeMap<CredentialId, Credential>,
+    /// What is on disk.
+    durable: u64,
+    around: Around<'a>,
 }
 
 /// Where a lock is and what it can do.
@@ -246,101 +257,35 @@ impl Keeper {
 
     /// Does what is due, and saves what changed. The end of every mutation.
     pub(crate) fn run(&mut self, around: &Around<'_>, out: &mut Outbox) {
-        let now = around.now.mono;
-        let due = |mirror: &Mirror| mirror.dirty || mirror.wake.is_some_and(|wake| wake <= now);
+        let now = around.now;
+        let due = |mirror: &Mirror| {
+            mirror.dirty
+                || mirror.wake.is_some_and(|wake| wake <= now.mono)
+                || mirror.dates.are_past(now.wall)
+        };
         if self.mirrors.values().any(due) {
             self.end_emergencies(around, out);
-        }
-        let locks: Vec<LockId> = self
-            .mirrors
-            .iter()
-            .filter(|(_, mirror)| due(mirror))
-            .map(|(lock, _)| lock.clone())
-            .collect();
-        for lock in &locks {
-            self.advance(lock, around, out);
-        }
-        if !locks.is_empty() {
+            let house = Household::new(&self.people, &self.credentials, around.zone, now.wall);
+            let round = Round {
+                house: &house,
+                credentials: &self.credentials,
+                durable: self.durable,
+                around: *around,
+            };
+            let mut advanced = Vec::new();
+            for mirror in self.mirrors.values_mut().filter(|mirror| due(mirror)) {
+                round.advance(mirror, &mut self.tasks, out);
+                advanced.push(mirror.record.lock.clone());
+            }
             self.forget_removed(out);
-            for lock in &locks {
+            for lock in &advanced {
                 self.save_mirror(lock, out);
             }
         }
         self.save_changed(out);
-        self.wake = self.mirrors.values().filter_map(|mirror| mirror.wake).min();
-    }
-
-    /// Plans one lock and sends what can be sent.
-    fn advance(&mut self, lock: &LockId, around: &Around<'_>, out: &mut Outbox) {
-        let station = station(lock, around);
-        let fallback = CodeCapabilities::default();
-        let capabilities = station.as_ref().map_or(&fallback, |station| station.capabilities);
-        let house = Household {
-            people: &self.people,
-            credentials: &self.credentials,
-            zone: around.zone,
-            wall: around.now.wall,
-        };
-        let surroundings = Surroundings {
-            now: around.now.mono,
-            wall: around.now.wall,
-            radio_ready: station
-                .as_ref()
-                .is_some_and(|station| is_ready(around, station.radio)),
-            durable: if around.store_failure.is_some() {
-                0
-            } else {
-                self.durable
-            },
-            battery: capabilities.battery,
-            checksum: capabilities.checksum,
-        };
-        let (now, at) = (around.now.mono, around.at());
-        let Some(mirror) = self.mirrors.get_mut(lock) else {
-            return;
-        };
-        mirror.dirty = false;
-        mirror.give_up_silent(now, at);
-        mirror.refill_frames(now);
-        mirror.forget_late_copies(now);
-        let secure = station.as_ref().is_some_and(|station| station.secure);
-        for _ in 0..TURNS_MAX {
-            mirror.plan = plan::plan(mirror.lock_facts(capabilities, secure), house, &mirror.facts(now));
-            let disarmed = mirror.disarm_unwanted();
-            if !mirror.settle_slots(house.credentials, now, lock, out) && !disarmed {
-                break;
-            }
-        }
-        let tasks = mirror.tasks(&surroundings);
-        mirror.note_pending(&tasks, house.credentials, now, at, lock, out);
-        let mut blocked = Vec::new();
-        for task in tasks {
-            if !mirror.is_armed(&task.act) {
-                let seq = mirror.tell_pending(&task, house.credentials, lock, out);
-                mirror.arm(&task.act, seq, at);
-            }
-            match (mirror.gate(&task, &surroundings), &station) {
-                (Ok(()), Some(station)) => {
-                    self.tasks = self.tasks.wrapping_add(1);
-                    let id = CodeTaskId(self.tasks);
-                    let (what, urgency) = mirror.send(id, &task, now);
-                    let order = Order::Codes {
-                        task: id,
-                        device: station.device.clone(),
-                        what: Box::new(what),
-                        urgency,
-                    };
-                    out.order(station.radio, order);
-                }
-                (Ok(()), None) => {}
-                (Err(why), _) => blocked.push((task, why)),
-            }
-        }
-        for key in mirror.stuck(now) {
-            mirror.tell_stuck(key, &blocked, house.credentials, lock, out);
-        }
-        mirror.wake = mirror.next_wake(&blocked, &surroundings);
-        mirror.blocked = blocked;
+        let mirrors = self.mirrors.values();
+        let wakes = mirrors.flat_map(|mirror| mirror.wake.into_iter().chain(mirror.look(now)));
+        self.wake = wakes.min();
     }
 
     fn drifted(&mut self, lock: &LockId, key: SlotKey, drift: Option<event::Drift>, out: &mut Outbox) {
@@ -430,6 +375,83 @@ impl Keeper {
             out.forget_intent(RecordKey::Credentials(CredentialsKey::Slot(lock.clone(), key)));
         }
         out.forget_intent(RecordKey::Credentials(CredentialsKey::Mirror(lock.clone())));
+    }
+}
+
+impl Round<'_> {
+    /// Plans one lock and sends what can be sent.
+    fn advance(&self, mirror: &mut Mirror, tasks_given: &mut u64, out: &mut Outbox) {
+        let (around, credentials) = (&self.around, self.credentials);
+        let lock = &mirror.record.lock.clone();
+        let station = station(lock, around);
+        let fallback = CodeCapabilities::default();
+        let capabilities = station.as_ref().map_or(&fallback, |station| station.capabilities);
+        let surroundings = Surroundings {
+            now: around.now.mono,
+            wall: around.now.wall,
+            radio_ready: station
+                .as_ref()
+                .is_some_and(|station| is_ready(around, station.radio)),
+            durable: if around.store_failure.is_some() {
+                0
+            } else {
+                self.durable
+            },
+            battery: capabilities.battery,
+            checksum: capabilities.checksum,
+        };
+        let (now, at) = (around.now.mono, around.at());
+        mirror.dirty = false;
+        mirror.give_up_silent(now, at);
+        mirror.refill_frames(now);
+        mirror.forget_late_copies(now);
+        let secure = station.as_ref().is_some_and(|station| station.secure);
+        let mut settled = false;
+        for _ in 0..TURNS_MAX {
+            mirror.plan = plan::plan(
+                mirror.lock_facts(capabilities, secure),
+                self.house,
+                &mirror.facts(now),
+            );
+            let disarmed = mirror.disarm_unwanted();
+            settled = !mirror.settle_slots(credentials, now, lock, out) && !disarmed;
+            if settled {
+                break;
+            }
+        }
+        let tasks = mirror.tasks(&surroundings);
+        mirror.note_pending(&tasks, credentials, now, at, lock, out);
+        let mut blocked = Vec::new();
+        for task in tasks {
+            if !mirror.is_armed(&task.act) {
+                let seq = mirror.tell_pending(&task, credentials, lock, out);
+                mirror.arm(&task.act, seq, at);
+            }
+            match (mirror.gate(&task, &surroundings), &station) {
+                (Ok(()), Some(station)) => {
+                    *tasks_given = tasks_given.wrapping_add(1);
+                    let id = CodeTaskId(*tasks_given);
+                    let (what, urgency) = mirror.send(id, &task, now);
+                    let order = Order::Codes {
+                        task: id,
+                        device: station.device.clone(),
+                        what: Box::new(what),
+                        urgency,
+                    };
+                    out.order(station.radio, order);
+                }
+                (Ok(()), None) => {}
+                (Err(why), _) => blocked.push((task, why)),
+            }
+        }
+        for key in mirror.stuck(now) {
+            mirror.tell_stuck(key, &blocked, credentials, lock, out);
+        }
+        let unsettled = (!settled).then(|| now + UNSETTLED_LOOK_AFTER);
+        let wake = mirror.next_wake(&blocked, &surroundings);
+        mirror.wake = wake.into_iter().chain(unsettled).min();
+        mirror.dates = mirror.dates(&surroundings);
+        mirror.blocked = blocked;
     }
 }
 

@@ -220,6 +220,10 @@ pub struct SlotRecord {
     pub failures: u32,
     /// Whether the lock refused to keep this schedule, so that the hub keeps it.
     pub schedule_refused: Option<LockSchedule>,
+    /// Whether somebody may have changed it since it was reported.
+    pub unread: bool,
+    /// Whether somebody may have changed what is ours, so that only a shown PIN or a new write proves what is there.
+    pub void: bool,
 }
 
 /// A lock that lost its codes, until a person says that they shall be written again.
@@ -248,7 +252,8 @@ pub struct MirrorRecord {
     pub checksum: Option<CodeChecksum>,
     /// Whether it lost its codes.
     pub emptied: Option<Emptied>,
-    /// How many frames housekeeping may still cost now; below zero when a person's requests cost more.
+    /// How many frames housekeeping may still cost now; below zero when its last task cost more. What people ask for
+    /// counts too, and never makes it less than zero.
     pub frames_left: i32,
     /// How many frames its codes ever cost.
     pub frames_total: u64,

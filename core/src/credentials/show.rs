@@ -157,7 +157,7 @@ impl Keeper {
                 .collect(),
             frames: FramesView {
                 per_day: battery.then_some(FRAMES_PER_DAY),
-                left: mirror.record.frames_left,
+                left: u32::try_from(mirror.record.frames_left).unwrap_or(0),
                 total: mirror.record.frames_total,
             },
         })
@@ -181,7 +181,7 @@ impl Keeper {
 impl Mirror {
     fn slot_view(&self, slot: &Slot, keeper: &Keeper) -> SlotView {
         let record = &slot.record;
-        let goal = self.plan.goals.get(&record.key).filter(|goal| goal.now);
+        let goal = self.plan.goal(record.key).filter(|goal| goal.now);
         let wanted = goal.and_then(|goal| {
             let credential = keeper.credentials.get(&goal.credential)?;
             let person = keeper.people.get(&credential.person)?;

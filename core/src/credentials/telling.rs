@@ -162,7 +162,7 @@ impl Mirror {
 
     /// What a slot is to be made, whatever is the next step to it.
     pub(super) fn purpose(&self, key: SlotKey, step: &'static str) -> &'static str {
-        match self.plan.goals.get(&key) {
+        match self.plan.goal(key) {
             Some(goal) if goal.now && step != "enrol" => "write",
             Some(_) if step == "enrol" => "enrol",
             Some(_) | None => "clear",

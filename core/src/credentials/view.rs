@@ -230,8 +230,8 @@ pub struct LeftOut {
 pub struct FramesView {
     /// Frames that housekeeping may cost in a day; `None` for a lock with mains power.
     pub per_day: Option<u32>,
-    /// How many it may cost now; below zero when a person's requests cost more.
-    pub left: i32,
+    /// How many it may cost now. At zero, housekeeping waits for the next day.
+    pub left: u32,
     /// How many the lock's codes ever cost.
     pub total: u64,
 }

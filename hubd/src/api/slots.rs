@@ -70,8 +70,8 @@ pub(super) struct FramesDto {
     /// Frames that housekeeping may cost in a day; absent for a lock with mains power.
     #[serde(skip_serializing_if = "Option::is_none")]
     per_day: Option<u32>,
-    /// How many it may cost now; below zero when people's own requests cost more.
-    left: i32,
+    /// How many it may cost now; people's requests count too, and at zero housekeeping waits for the next day.
+    left: u32,
     /// How many the lock's codes ever cost.
     total: u64,
 }

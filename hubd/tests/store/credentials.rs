@@ -77,6 +77,8 @@ fn slot(number: u16, holder: Holder, content: Option<SlotContent>, proof: Proof)
         pending_since: Some(UnixMillis(6)),
         failures: 7,
         schedule_refused: Some(LockSchedule::default()),
+        unread: true,
+        void: true,
     })
 }
 

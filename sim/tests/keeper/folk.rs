@@ -131,6 +131,7 @@ impl Home {
 
     /// Somebody types a code into a slot at the keypad, or takes it out. The lock says so, if anybody hears it.
     pub fn type_in(&mut self, node: u8, key: SlotKey, code: Option<&str>) {
+        self.changes += 1;
         let lock = self.locks.get_mut(&node).unwrap();
         let change = match (lock.held.contains_key(&key), code) {
             (false, _) => CodeChange::Added,
@@ -165,6 +166,7 @@ impl Home {
 
     /// A lock is reset at its buttons.
     pub fn reset(&mut self, node: u8, told: bool) {
+        self.changes += 1;
         self.locks.get_mut(&node).unwrap().held.clear();
         self.condemned.retain(|(other, _)| *other != node);
         if told && self.online.contains(&node) && self.running {

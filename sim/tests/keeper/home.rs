@@ -67,8 +67,13 @@ pub struct Home {
     pub rows: BTreeMap<CredentialsKey, CredentialsRecord>,
     devices: BTreeMap<LockId, DeviceRecord>,
     seq: u64,
-    /// What is on its way to the disk.
+    /// What is on its way to the disk, and the newest entry of it.
     staged: Vec<Output>,
+    staged_seq: u64,
+    /// Credentials as they were last given to the disk.
+    pub credentials: BTreeMap<CredentialId, Credential>,
+    /// Counts whatever may have changed what the hub shows or a lock holds.
+    pub changes: u64,
     pub journal: Vec<Entry>,
     pub keep_journal: bool,
     pub orders: Vec<(u8, CodeTask)>,
@@ -118,6 +123,11 @@ fn berlin() -> Zone {
     )
 }
 
+fn credentials_of(memory: &Memory) -> BTreeMap<CredentialId, Credential> {
+    let rows = memory.credentials.credentials.iter();
+    rows.map(|row| (row.id.clone(), row.clone())).collect()
+}
+
 impl Home {
     pub fn new(seed: u64) -> Self {
         let mut home = Self {
@@ -140,6 +150,9 @@ impl Home {
             devices: BTreeMap::new(),
             seq: 0,
             staged: Vec::new(),
+            staged_seq: 0,
+            credentials: BTreeMap::new(),
+            changes: 0,
             journal: Vec::new(),
             keep_journal: true,
             orders: Vec::new(),
@@ -183,6 +196,8 @@ impl Home {
             credentials,
             ..Memory::default()
         };
+        let credentials = credentials_of(&memory);
+        self.credentials = credentials;
         self.boots += 1;
         self.booted_at = self.now;
         self.engine = Engine::new();
@@ -205,7 +220,9 @@ impl Home {
     /// The power goes: what is not on disk is gone, and so is what the radio was told and did not send.
     pub fn power_off(&mut self) {
         self.running = false;
+        self.changes += 1;
         self.staged.clear();
+        self.staged_seq = self.seq;
         let pending: Vec<(u64, u64)> = self.queue.keys().copied().collect();
         for key in pending {
             let Some(happening) = self.queue.remove(&key) else {
@@ -303,13 +320,18 @@ impl Home {
                         self.journal.push(entry.clone());
                     }
                     self.witness(&entry);
+                    self.staged_seq = entry.seq;
                     self.staged.push(Output::Journal(entry));
                 }
-                Output::Save(_) | Output::Forget(_) => self.staged.push(output),
+                Output::Save(_) | Output::Forget(_) => {
+                    self.follow(&output);
+                    self.staged.push(output);
+                }
                 Output::Answer { answer, .. } => answered = Some(answer),
                 Output::Command(_) => {}
             }
         }
+        self.changes += u64::from(outputs > 0);
         if journalled && self.disk_works {
             let seq = self.last_staged();
             let slow = self.disk_slow_ms;
@@ -325,15 +347,16 @@ impl Home {
     }
 
     pub fn last_staged(&self) -> u64 {
-        let seqs = self.staged.iter().filter_map(|output| match output {
-            Output::Journal(entry) => Some(entry.seq),
-            Output::Save(_)
-            | Output::Forget(_)
-            | Output::Order { .. }
-            | Output::Answer { .. }
-            | Output::Command(_) => None,
-        });
-        seqs.max().unwrap_or(self.seq)
+        self.staged_seq
+    }
+
+    /// Keeps the credentials as the disk is given them. What is forgotten stays until its entry says why.
+    fn follow(&mut self, output: &Output) {
+        if let Output::Save(Record::Credentials(row)) = output
+            && let CredentialsRecord::Credential(credential) = &**row
+        {
+            self.credentials.insert(credential.id.clone(), credential.clone());
+        }
     }
 
     /// What is proven to be gone is remembered, to be seen never again.
@@ -345,7 +368,7 @@ impl Home {
             return;
         };
         if change.as_str() == "gone"
-            && let Some(credential) = self.credential_row(credential)
+            && let Some(credential) = self.credentials.remove(credential)
             && let Means::Pin(pin) = credential.means
         {
             self.dead.push((credential.id, pin));
@@ -353,21 +376,8 @@ impl Home {
     }
 
     /// A credential as it was last given to the disk.
-    pub fn credential_row(&self, id: &CredentialId) -> Option<Credential> {
-        let key = CredentialsKey::Credential(id.clone());
-        let staged = self.staged.iter().rev().find_map(|output| match output {
-            Output::Save(Record::Credentials(row)) if row.key() == key => Some((**row).clone()),
-            Output::Save(_)
-            | Output::Forget(_)
-            | Output::Journal(_)
-            | Output::Order { .. }
-            | Output::Answer { .. }
-            | Output::Command(_) => None,
-        });
-        match staged.or_else(|| self.rows.get(&key).cloned()) {
-            Some(CredentialsRecord::Credential(credential)) => Some(credential),
-            _ => None,
-        }
+    pub fn credential_row(&self, id: &CredentialId) -> Option<&Credential> {
+        self.credentials.get(id)
     }
 
     /// Everything up to an entry is on disk.
@@ -468,6 +478,7 @@ impl Home {
             CodeTask::Write { key, .. } | CodeTask::Clear(key) => Some(*key),
             CodeTask::ReadAll { .. } | CodeTask::Read(_) | CodeTask::Enrol(_) => None,
         };
+        self.changes += 1;
         let before = key.and_then(|key| lock.held.get(&key).cloned());
         let taken = lock.take(what, ignores);
         if let Some(key) = key {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use hubd_model::{
-    CodeCapabilities, CodeChecksum, CodeRefusal, CodeReport, CodeSlot, CodeTask, CredentialKind,
-    LockSchedule, Pin, SlotContent, SlotKey, UnixMillis, Zone,
+    CodeCapabilities, CodeChecksum, CodeRefusal, CodeReport, CodeSlot, CodeTask, CredentialKind, LocalMinute,
+    LockSchedule, MinuteOfDay, Pin, SlotContent, SlotKey, UnixMillis, WeeklyWindow, Zone,
 };
 
 /// Frames that a task costs: one there and one back for each slot, and more for a schedule.
@@ -19,6 +19,25 @@ pub struct Held {
     pub typed: bool,
 }
 
+impl Held {
+    /// Whether it opens the lock at an instant.
+    pub fn is_valid(&self, zone: &Zone, at: UnixMillis) -> bool {
+        keeps(&self.schedule, zone, at)
+    }
+}
+
+/// How a lock reads back an end at midnight, for which it has no 24:00.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Midnight {
+    /// As it was told.
+    #[default]
+    AsTold,
+    /// As 23:59.
+    MinuteBefore,
+    /// As midnight, also what was told as 23:59.
+    Whole,
+}
+
 /// How a lock behaves.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Manners {
@@ -30,6 +49,8 @@ pub struct Manners {
     pub refuses_schedules: bool,
     /// It takes what it is told, and its answer is lost, so many times in a thousand.
     pub answer_lost: u32,
+    /// How it reads back midnight.
+    pub midnight: Midnight,
     /// What it is told is lost, and may come late, so many times in a thousand.
     pub order_lost: u32,
 }
@@ -62,7 +83,7 @@ impl Lock {
     pub fn opens(&self, pin: &Pin, zone: &Zone, at: UnixMillis) -> bool {
         self.held
             .values()
-            .any(|held| held.pin == *pin && keeps(&held.schedule, zone, at))
+            .any(|held| held.pin == *pin && held.is_valid(zone, at))
     }
 
     /// What a slot reports.
@@ -79,7 +100,9 @@ impl Lock {
                     enabled: true,
                 },
             },
-            schedule: held.filter(|_| schedules).map(|held| held.schedule.clone()),
+            schedule: held
+                .filter(|_| schedules)
+                .map(|held| self.manners.midnight.read_back(&held.schedule)),
         }
     }
 
@@ -164,6 +187,40 @@ impl Lock {
             CodeTask::Write { key, .. } | CodeTask::Clear(key) | CodeTask::Enrol(key) => {
                 (vec![self.report(*key)], 2 * FRAMES_EACH)
             }
+        }
+    }
+}
+
+impl Midnight {
+    fn read_back(self, schedule: &LockSchedule) -> LockSchedule {
+        let (from, to) = match self {
+            Self::AsTold => return schedule.clone(),
+            Self::MinuteBefore => (1_440, 1_439),
+            Self::Whole => (1_439, 1_440),
+        };
+        let windows = schedule.weekly.iter().map(|window| {
+            let minute = |minute| MinuteOfDay::new(minute).unwrap();
+            if window.end() == minute(from) && window.start() < minute(to) {
+                WeeklyWindow::new(window.day(), window.start(), minute(to)).unwrap()
+            } else {
+                *window
+            }
+        });
+        let minute_earlier = |at: LocalMinute| {
+            if self == Self::MinuteBefore && (at.hour, at.minute) == (0, 0) && at.day > 1 {
+                LocalMinute {
+                    day: at.day - 1,
+                    hour: 23,
+                    minute: 59,
+                    ..at
+                }
+            } else {
+                at
+            }
+        };
+        LockSchedule {
+            dated: schedule.dated.map(|(from, until)| (from, minute_earlier(until))),
+            weekly: windows.collect(),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Stories of a household.
 
-use hubd_core::credentials::request::CredentialsRequest;
+use hubd_core::credentials::request::{CredentialsRequest, NewCredential, NewMeans};
 use hubd_core::credentials::view::Why;
-use hubd_model::{CodeCapabilities, CodeTask, Role};
+use hubd_model::{CodeCapabilities, CodeTask, Role, Usage};
 
-use crate::home::{DAY, HOUR, Home, MINUTE, SECOND};
-use crate::lock::{Lock, Manners, pin_slot};
+use crate::home::{DAY, HOUR, Home, MINUTE, SECOND, pin};
+use crate::lock::{Lock, Manners, Midnight, pin_slot};
 
 fn caps() -> CodeCapabilities {
     CodeCapabilities {
@@ -82,7 +82,7 @@ fn a_foreign_code_is_shown_and_left_alone() {
     lock.held.insert(
         pin_slot(1),
         crate::lock::Held {
-            pin: crate::home::pin("482915"),
+            pin: pin("482915"),
             schedule: hubd_model::LockSchedule::default(),
             typed: true,
         },
@@ -236,6 +236,164 @@ fn a_disk_that_fails_gives_nobody_access_and_takes_it_away_all_the_same() {
     home.revoke(&code);
     home.wait(MINUTE);
     assert!(!home.opens(2, "739416"));
+}
+
+#[test]
+fn what_people_ask_for_may_cost_more_and_housekeeping_waits_for_the_next_day() {
+    let mut lock = plain();
+    lock.capabilities.pin_slots = 50;
+    lock.capabilities.battery = true;
+    let mut home = Home::with_locks(1, [lock]);
+    home.wait(DAY);
+    let before = home.frames;
+    for _ in 0..50 {
+        let person = home.person("Somebody", Role::Resident);
+        let new = NewCredential {
+            person,
+            label: String::new(),
+            means: NewMeans::GeneratedPin { digits: None },
+            usage: Usage::Daily,
+            schedule: hubd_model::Schedule::default(),
+            uses_left: None,
+            locks: [home.id(2)].into(),
+        };
+        home.add(new).unwrap();
+        home.wait(MINUTE);
+        assert!(home.codes(2).frames.left <= 150);
+    }
+    assert!(home.is_quiet(), "nobody waits: {:#?}", home.codes(2));
+    assert!(home.frames - before > 150, "{} frames", home.frames - before);
+    assert_eq!(home.codes(2).frames.left, 0, "and it owes nothing");
+    home.type_in(2, pin_slot(1), None);
+    home.wait(20 * HOUR);
+    let waits = home.codes(2).slots[0].pending.clone();
+    assert_eq!(waits.map(|pending| pending.why), Some(Why::Budget));
+    let spent = home.frames;
+    home.wait(6 * HOUR);
+    assert!(home.is_quiet(), "the next day it is done: {:#?}", home.codes(2));
+    assert!(home.frames > spent);
+}
+
+#[test]
+fn a_write_that_waits_for_its_lock_is_recorded_once_for_each_try() {
+    let mut home = Home::with_locks(1, [masking()]);
+    let anna = home.person("Anna", Role::Resident);
+    let code = home.grant(&anna, "739416", &[2]);
+    home.wait(MINUTE);
+    home.online.remove(&2);
+    for other in ["184039", "739416"] {
+        let what = CredentialsRequest::Rotate {
+            credential: code.clone(),
+            pin: Some(pin(other)),
+        };
+        home.ask(what).unwrap();
+        home.wait(5 * MINUTE);
+    }
+    home.forget_past();
+    home.wait(2 * DAY);
+    let told = home
+        .kinds()
+        .iter()
+        .filter(|kind| **kind == "slot.pending")
+        .count();
+    let tried = home
+        .orders
+        .iter()
+        .filter(|(_, task)| matches!(task, CodeTask::Write { .. }))
+        .count();
+    assert!(
+        told <= tried + 1,
+        "told {told} times that it is to be written, and tried {tried} times"
+    );
+    assert!(tried < 30, "later each time");
+    home.come_back(2);
+    home.wait(HOUR);
+    assert!(home.opens(2, "739416") && home.is_quiet(), "{:#?}", home.codes(2));
+}
+
+#[test]
+fn what_a_lock_told_of_its_keypad_is_not_forgotten_with_the_power() {
+    for lock in [plain(), masking()] {
+        let mut home = Home::with_locks(1, [lock]);
+        let anna = home.person("Anna", Role::Guest);
+        let schedule = hubd_model::Schedule {
+            until: Some(hubd_model::UnixMillis(
+                i64::try_from(home.now + 40 * DAY).unwrap(),
+            )),
+            ..hubd_model::Schedule::default()
+        };
+        home.try_grant(&anna, "739416", &[2], schedule).unwrap();
+        home.wait(HOUR);
+        home.touched.clear();
+        home.synced = false;
+        home.type_in(2, pin_slot(1), None);
+        home.wait(HOUR);
+        assert!(
+            !home.opens(2, "739416"),
+            "while the date is unknown it stays as it is"
+        );
+        home.power_off();
+        home.wait(HOUR);
+        home.power_on();
+        home.synced = true;
+        home.wait(HOUR);
+        assert!(home.opens(2, "739416") && home.is_quiet(), "{:#?}", home.codes(2));
+    }
+}
+
+#[test]
+fn a_lock_that_knows_no_midnight_is_told_its_schedule_once() {
+    let day_end = |home: &Home| {
+        let zone_hour = i64::try_from(HOUR).unwrap();
+        let day = i64::try_from(DAY).unwrap();
+        // Midnight in Berlin in winter.
+        hubd_model::UnixMillis((i64::try_from(home.now).unwrap() / day + 3) * day - zone_hour)
+    };
+    let window = |end| {
+        let minute = |minute| hubd_model::MinuteOfDay::new(minute).unwrap();
+        hubd_model::WeeklyWindow::new(hubd_model::WeekDay::Friday, minute(1_200), minute(end)).unwrap()
+    };
+    for (midnight, end) in [(true, 1_440), (false, 1_439), (true, 1_439)] {
+        let mut lock = plain();
+        lock.capabilities.weekly_per_slot = 7;
+        lock.capabilities.dated_per_slot = 1;
+        lock.manners.midnight = if midnight {
+            Midnight::MinuteBefore
+        } else {
+            Midnight::Whole
+        };
+        let mut home = Home::with_locks(1, [lock]);
+        let anna = home.person("Anna", Role::Guest);
+        let weekly = hubd_model::Schedule {
+            weekly: vec![window(end)],
+            ..hubd_model::Schedule::default()
+        };
+        let dated = hubd_model::Schedule {
+            until: Some(day_end(&home)),
+            ..hubd_model::Schedule::default()
+        };
+        home.try_grant(&anna, "739416", &[2], weekly).unwrap();
+        home.try_grant(&anna, "184039", &[2], dated).unwrap();
+        home.wait(HOUR);
+        let id = home.id(2);
+        home.ask(CredentialsRequest::ReadLock { lock: id }).unwrap();
+        home.wait(HOUR);
+        let writes = home
+            .orders
+            .iter()
+            .filter(|(_, task)| matches!(task, CodeTask::Write { .. }));
+        assert_eq!(writes.count(), 2, "each is written once: {:?}", home.orders);
+        assert!(!home.kinds().contains(&"slot.drifted"), "{:?}", home.kinds());
+        assert!(home.is_quiet());
+        let kept = home.codes(2).slots;
+        assert!(
+            kept.iter().all(|slot| slot
+                .wanted
+                .as_ref()
+                .is_some_and(|wanted| wanted.kept_by.as_str() == "lock")),
+            "the lock keeps both: {kept:#?}"
+        );
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use hubd_model::{
 };
 
 use super::{Flight, LATE_MAX, Mirror, SCHEDULE_TRIES_MAX, Slot, retry_after, same_write};
+use crate::credentials::hours::same_on_a_lock;
 use crate::credentials::plan::{Act, is_consistent, is_empty, is_occupied};
 use crate::credentials::record::{Emptied, Holder, Proof, Written};
 use crate::view::Reported;
@@ -49,10 +50,7 @@ impl Mirror {
             return Ended::default();
         };
         self.refill_frames(now);
-        let record = self.change();
-        let cost = i32::try_from(frames).unwrap_or(i32::MAX);
-        record.frames_left = record.frames_left.saturating_sub(cost);
-        record.frames_total = record.frames_total.saturating_add(u64::from(frames));
+        self.spend_frames(frames, flight.housekeeping, now);
         match end {
             CodeTaskEnd::Done => {
                 self.answered(now);
@@ -192,7 +190,7 @@ impl Mirror {
             self.all_seen = Some((now, at));
             for slot in self.slots.values_mut() {
                 slot.seen = Some(now);
-                slot.unread = false;
+                slot.is_read();
             }
             return Ended::default();
         }
@@ -235,7 +233,7 @@ impl Mirror {
                 ended.vanished.push(*key);
             } else {
                 slot.seen = Some(now);
-                slot.unread = false;
+                slot.is_read();
             }
         }
         if emptied {
@@ -255,9 +253,15 @@ impl Mirror {
 }
 
 impl Slot {
+    /// What was reported last is what is there.
+    fn is_read(&mut self) {
+        self.changed |= self.record.unread;
+        self.record.unread = false;
+    }
+
     fn read_done(&mut self, reported: bool, now: MonoTime, at: UnixMillis) {
         if reported {
-            self.unread = false;
+            self.is_read();
             self.succeed(now, at);
         } else {
             self.fail(now, at, "the lock did not say what the slot holds".to_owned());
@@ -275,7 +279,7 @@ impl Slot {
                 "the lock acknowledged the clearing and still holds something".to_owned(),
             );
         } else {
-            self.unread = true;
+            self.record.unread = true;
             self.fail(now, at, "the lock did not say what the slot holds".to_owned());
         }
     }
@@ -320,7 +324,7 @@ impl Slot {
             .record
             .reported_schedule
             .as_ref()
-            .is_some_and(|schedule| *schedule != written.schedule);
+            .is_some_and(|schedule| !same_on_a_lock(&written.schedule, schedule));
         if shown_otherwise {
             self.schedule_tries = self.schedule_tries.saturating_add(1);
             if self.schedule_tries >= SCHEDULE_TRIES_MAX && !written.schedule.is_none() {
@@ -330,7 +334,7 @@ impl Slot {
         } else {
             self.schedule_tries = 0;
         }
-        self.void = false;
+        self.record.void = false;
         self.record.confirmed = Some((written, proof));
         if shown_otherwise {
             self.fail(
@@ -352,8 +356,12 @@ impl Slot {
             return;
         };
         let before = self.record.attempts.len();
+        let unsent = self.unsent.as_ref();
         let attempts = &mut self.record.attempts;
-        attempts.retain(|other| !same_write(other, held.pin.as_ref(), &held.schedule));
+        // What waits for the disk or the lock has not left, so it is no late copy.
+        attempts.retain(|other| {
+            !same_write(other, held.pin.as_ref(), &held.schedule) || is_unsent(other, unsent)
+        });
         self.changed |= attempts.len() != before;
     }
 
@@ -370,10 +378,17 @@ impl Slot {
             }
         };
         if conclusive {
-            self.record.attempts.clear();
-            self.changed = true;
+            let before = self.record.attempts.len();
+            let unsent = self.unsent.as_ref();
+            self.record.attempts.retain(|other| is_unsent(other, unsent));
+            self.changed |= self.record.attempts.len() != before;
         }
     }
+}
+
+/// Whether a write is the one that has not left yet.
+fn is_unsent(written: &Written, unsent: Option<&Written>) -> bool {
+    unsent.is_some_and(|unsent| same_write(written, unsent.pin.as_ref(), &unsent.schedule))
 }
 
 fn not_enrolled(key: SlotKey, reason: String) -> Ended {

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hubd_model::{
     CodeChecksum, CodeTaskId, CredentialId, LockId, LockSchedule, Millis, MonoTime, PersonId, Pin,
-    SlotContent, SlotKey, UnixMillis,
+    SlotContent, SlotKey, UnixMillis, WallTime,
 };
 
 use super::plan::{Act, Class, Goal, LockFacts, Plan, SlotFacts, Task, is_empty, is_occupied};
@@ -65,7 +65,8 @@ pub(crate) const SCHEDULE_TRIES_MAX: u8 = 2;
 pub(crate) const CHECK_AFTER: Millis = Millis::from_secs(7 * 24 * 3_600);
 /// How often a lock with batteries and without a checksum is checked when nothing is to be done.
 pub(crate) const CHECK_DEEP_AFTER: Millis = Millis::from_secs(30 * 24 * 3_600);
-const FRAME_EVERY: Millis = Millis(24 * 3_600_000 / FRAMES_PER_DAY as u64);
+const FRAME_DAY: Millis = Millis::from_secs(24 * 3_600);
+const FRAME_EVERY: Millis = Millis(FRAME_DAY.0 / FRAMES_PER_DAY as u64);
 
 /// One slot.
 #[derive(Debug)]
@@ -77,10 +78,6 @@ pub(crate) struct Slot {
     late_until: Option<MonoTime>,
     /// Not to be tried before.
     next_try: MonoTime,
-    /// Somebody may have changed it.
-    unread: bool,
-    /// Somebody may have changed it, and the lock masks what it holds.
-    void: bool,
     /// The lock refused the last write.
     refused: bool,
     /// A person wants it done now, whatever it costs on the air.
@@ -116,6 +113,8 @@ impl Slot {
             pending_since: None,
             failures: 0,
             schedule_refused: None,
+            unread: false,
+            void: false,
         };
         Self {
             saved: false,
@@ -132,8 +131,6 @@ impl Slot {
             seen: None,
             late_until,
             next_try: now,
-            unread: false,
-            void: false,
             refused: false,
             asked: false,
             armed: 0,
@@ -197,7 +194,7 @@ impl Slot {
 
     /// Whether nothing has to be remembered of it.
     fn is_blank(&self) -> bool {
-        self.record.holder == Holder::Nobody && !is_occupied(&self.record) && !self.unread
+        self.record.holder == Holder::Nobody && !is_occupied(&self.record) && !self.record.unread
     }
 
     fn fail(&mut self, now: MonoTime, at: UnixMillis, reason: String) {
@@ -241,11 +238,37 @@ pub(crate) fn retry_after(failures: u32) -> Millis {
 #[derive(Debug)]
 struct Flight {
     act: Act,
+    /// Whether it keeps to the budget of frames.
+    housekeeping: bool,
     sent: MonoTime,
     heard: MonoTime,
     reported: BTreeSet<SlotKey>,
     known: Option<CodeChecksum>,
     checksum: Option<CodeChecksum>,
+}
+
+/// What a plan knew of the date.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Dates {
+    /// The date at which it was made.
+    planned: Option<WallTime>,
+    /// When it changes what is wanted, or is time for a check.
+    next: Option<UnixMillis>,
+}
+
+impl Dates {
+    /// Whether a plan is to be made again for the date alone: it has come, it became known or unknown, or it went back.
+    pub(crate) fn are_past(&self, wall: WallTime) -> bool {
+        match (self.planned, wall) {
+            (Some(WallTime::Synced(planned)), WallTime::Synced(at)) => {
+                at < planned || self.next.is_some_and(|next| next <= at)
+            }
+            (Some(WallTime::Unsynced(_)), WallTime::Unsynced(_)) => false,
+            (None, _)
+            | (Some(WallTime::Synced(_)), WallTime::Unsynced(_))
+            | (Some(WallTime::Unsynced(_)), WallTime::Synced(_)) => true,
+        }
+    }
 }
 
 /// One lock.
@@ -263,6 +286,8 @@ pub(crate) struct Mirror {
     /// When every slot was read last, since the hub started.
     all_seen: Option<(MonoTime, UnixMillis)>,
     frames_at: MonoTime,
+    /// When housekeeping had no frames left; it goes on a day later.
+    spent_at: Option<MonoTime>,
     /// A person asked for it to be read.
     pub(crate) read_asked: bool,
     changed: bool,
@@ -270,6 +295,8 @@ pub(crate) struct Mirror {
     pub(crate) dirty: bool,
     /// When it has to be planned again.
     pub(crate) wake: Option<MonoTime>,
+    /// The date at which it was planned, and the one at which it has to be planned again.
+    pub(crate) dates: Dates,
     /// What was planned and could not be sent.
     pub(crate) blocked: Vec<(Task, Why)>,
 }
@@ -305,10 +332,12 @@ impl Mirror {
             first_seen: now,
             all_seen: None,
             frames_at: now,
+            spent_at: None,
             read_asked: false,
             changed: false,
             dirty: true,
             wake: None,
+            dates: Dates::default(),
             blocked: Vec::new(),
         }
     }
@@ -353,17 +382,12 @@ impl Mirror {
     }
 
     /// What the planner needs to know of the slots.
-    pub(crate) fn facts(&self, now: MonoTime) -> BTreeMap<SlotKey, SlotFacts<'_>> {
-        let facts = self.slots.iter().map(|(key, slot)| {
-            let facts = SlotFacts {
-                record: &slot.record,
-                fresh: slot.seen.is_some_and(|seen| now.since(seen) <= FRESH_MAX) && is_empty(&slot.record),
-                unread: slot.unread,
-                void: slot.void,
-                settled: slot.settled(now),
-                refused: slot.refused,
-            };
-            (*key, facts)
+    pub(crate) fn facts(&self, now: MonoTime) -> Vec<SlotFacts<'_>> {
+        let facts = self.slots.values().map(|slot| SlotFacts {
+            record: &slot.record,
+            fresh: slot.seen.is_some_and(|seen| now.since(seen) <= FRESH_MAX) && is_empty(&slot.record),
+            settled: slot.settled(now),
+            refused: slot.refused,
         });
         facts.collect()
     }
@@ -445,7 +469,41 @@ impl Mirror {
         self.dirty = true;
     }
 
+    /// Counts what a task cost. What housekeeping overdraws it earns back before it goes on; what people ask for takes
+    /// no more than there is.
+    fn spend_frames(&mut self, frames: u32, housekeeping: bool, now: MonoTime) {
+        let record = self.change();
+        let cost = i32::try_from(frames).unwrap_or(i32::MAX);
+        let least = if housekeeping {
+            i32::MIN
+        } else {
+            record.frames_left.min(0)
+        };
+        record.frames_left = record.frames_left.saturating_sub(cost).max(least);
+        record.frames_total = record.frames_total.saturating_add(u64::from(frames));
+        if record.frames_left <= 0 && self.spent_at.is_none() {
+            self.spent_at = Some(now);
+        }
+    }
+
+    /// From when on housekeeping has frames again; `None` when it has some.
+    fn frames_again(&self) -> Option<MonoTime> {
+        let earned = (self.record.frames_left <= 0).then(|| {
+            let missing = 1_u64.saturating_add(u64::from(self.record.frames_left.unsigned_abs()));
+            self.frames_at + Millis(FRAME_EVERY.0.saturating_mul(missing))
+        });
+        let next_day = self.spent_at.map(|spent| spent + FRAME_DAY);
+        earned.into_iter().chain(next_day).max()
+    }
+
     pub(crate) fn refill_frames(&mut self, now: MonoTime) {
+        self.earn_frames(now);
+        if self.record.frames_left > 0 && self.spent_at.is_some_and(|spent| now.since(spent) >= FRAME_DAY) {
+            self.spent_at = None;
+        }
+    }
+
+    fn earn_frames(&mut self, now: MonoTime) {
         let earned = now.since(self.frames_at).0 / FRAME_EVERY.0;
         if earned == 0 {
             return;
@@ -458,7 +516,7 @@ impl Mirror {
 
     /// Whether a slot shall be what it is being made for a credential that shall be there now.
     fn goal_now(&self, key: SlotKey) -> Option<&Goal> {
-        self.plan.goals.get(&key).filter(|goal| goal.now)
+        self.plan.goal(key).filter(|goal| goal.now)
     }
 
     pub(crate) fn is_at(&self, key: SlotKey) -> bool {

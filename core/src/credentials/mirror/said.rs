@@ -4,6 +4,7 @@ use hubd_model::{CodeChange, LockSchedule, MonoTime, SlotContent, SlotKey, UnixM
 
 use super::{ECHO_MAX, Mirror, Slot};
 use crate::credentials::event::Drift;
+use crate::credentials::hours::same_on_a_lock;
 use crate::credentials::plan::{Act, is_consistent, is_empty, is_occupied};
 use crate::credentials::record::{Holder, Proof, SlotRecord, Written};
 use crate::view::Reported;
@@ -99,8 +100,10 @@ impl Mirror {
                 return false;
             }
             let slot = self.slot_mut(key);
-            slot.unread = true;
-            slot.void = slot.credential().is_some();
+            let ours = slot.credential().is_some();
+            let record = slot.change();
+            record.unread = true;
+            record.void = ours;
         } else {
             self.change().read_at = None;
             self.change().checksum = None;
@@ -138,10 +141,12 @@ impl Slot {
         let differs = self.record.reported.as_ref().map(|reported| &reported.value) != Some(&content)
             || schedule.is_some() && self.record.reported_schedule != schedule;
         self.seen = Some(now);
-        self.unread = false;
+        let doubts = (self.record.unread, self.record.void);
+        self.record.unread = false;
         if let SlotContent::Pin { .. } | SlotContent::Empty = content {
-            self.void = false;
+            self.record.void = false;
         }
+        self.changed |= doubts != (self.record.unread, self.record.void);
         self.record.reported = Some(Reported { value: content, at });
         if is_empty(&self.record) {
             self.record.reported_schedule = None;
@@ -174,7 +179,7 @@ impl Slot {
                     .record
                     .reported_schedule
                     .as_ref()
-                    .is_none_or(|schedule| *schedule == written.schedule)
+                    .is_none_or(|schedule| same_on_a_lock(&written.schedule, schedule))
         };
         if let Some((written, proof)) = &mut self.record.confirmed
             && fits(&&*written)

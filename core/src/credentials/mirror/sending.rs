@@ -1,9 +1,13 @@
 //! Which of the planned tasks leaves now, and why the others wait.
 
-use hubd_model::{CodeTask, CodeTaskId, Millis, MonoTime, SlotWish, UnixMillis, Urgency, WallTime};
+use std::collections::BTreeMap;
+
+use hubd_model::{
+    CodeTask, CodeTaskId, Millis, MonoTime, Now, SlotKey, SlotWish, UnixMillis, Urgency, WallTime,
+};
 
 use super::{
-    CHECK_AFTER, CHECK_DEEP_AFTER, FIRST_READ_AFTER, FRAME_EVERY, Flight, Mirror, SILENCE_MAX, STUCK_AFTER,
+    CHECK_AFTER, CHECK_DEEP_AFTER, Dates, FIRST_READ_AFTER, Flight, Mirror, SILENCE_MAX, STUCK_AFTER,
     STUCK_FAILURES, STUCK_REVOKED_AFTER, Slot, is_housekeeping, same_write,
 };
 use crate::credentials::plan::{Act, Class, Task};
@@ -122,18 +126,26 @@ impl Mirror {
 
     /// Forgets writes that never left and are wanted no more. Says whether there were any.
     pub(crate) fn disarm_unwanted(&mut self) -> bool {
+        if self.slots.values().all(|slot| slot.unsent.is_none()) {
+            return false;
+        }
+        let writes: BTreeMap<SlotKey, _> = self
+            .plan
+            .tasks
+            .iter()
+            .filter_map(|task| match &task.act {
+                Act::Write {
+                    key, pin, schedule, ..
+                } => Some((*key, (pin, schedule))),
+                Act::ReadAll | Act::Read(_) | Act::Clear(_) | Act::Enrol(_) => None,
+            })
+            .collect();
         let mut any = false;
         for (key, slot) in &mut self.slots {
             let Some(unsent) = &slot.unsent else { continue };
-            let wanted = self.plan.tasks.iter().any(|task| match &task.act {
-                Act::Write {
-                    key: other,
-                    pin,
-                    schedule,
-                    ..
-                } => other == key && same_write(unsent, Some(pin), schedule),
-                Act::ReadAll | Act::Read(_) | Act::Clear(_) | Act::Enrol(_) => false,
-            });
+            let wanted = writes
+                .get(key)
+                .is_some_and(|(pin, schedule)| same_write(unsent, Some(pin), schedule));
             if !wanted {
                 any |= slot.disarm();
             }
@@ -189,11 +201,16 @@ impl Mirror {
         if task.class == Class::Learn && now < self.first_seen + FIRST_READ_AFTER {
             return Err(Why::Queued);
         }
-        let asked = slot.is_some_and(|slot| slot.asked);
-        if is_housekeeping(task.class) && !asked && around.battery && self.record.frames_left <= 0 {
+        if self.keeps_to_budget(task) && around.battery && self.frames_again().is_some() {
             return Err(Why::Budget);
         }
         Ok(())
+    }
+
+    /// Whether a task waits for frames: it is done for the house alone, and nobody asked for it.
+    fn keeps_to_budget(&self, task: &Task) -> bool {
+        let slot = task.act.key().and_then(|key| self.slots.get(&key));
+        is_housekeeping(task.class) && !slot.is_some_and(|slot| slot.asked)
     }
 
     /// Gives a task to the lock.
@@ -231,6 +248,7 @@ impl Mirror {
         }
         let flight = Flight {
             act: task.act.clone(),
+            housekeeping: self.keeps_to_budget(task),
             sent: now,
             heard: now,
             reported: std::collections::BTreeSet::new(),
@@ -285,9 +303,7 @@ impl Mirror {
             } else if matches!(why, Why::Retrying(_)) {
                 slot.map(|slot| slot.next_try)
             } else if *why == Why::Budget {
-                let missing = 1_i64.saturating_sub(i64::from(self.record.frames_left));
-                let missing = u64::try_from(missing).unwrap_or(1);
-                Some(self.frames_at + Millis(FRAME_EVERY.0.saturating_mul(missing)))
+                self.frames_again()
             } else {
                 (task.class == Class::Learn).then(|| self.first_seen + FIRST_READ_AFTER)
             }
@@ -301,35 +317,45 @@ impl Mirror {
             late.into_iter().chain(stuck)
         });
         let flights = self.flights.values().map(|flight| flight.heard + SILENCE_MAX);
-        let dates = match around.wall {
-            WallTime::Synced(at) => {
-                let check = self.check_at(around).filter(|_| self.record.gone.is_none());
-                let date = self
-                    .plan
-                    .next
-                    .into_iter()
-                    .chain(check)
-                    .filter(|date| *date > at)
-                    .min();
-                date.map(|date| {
-                    let ahead = u64::try_from(date.0.saturating_sub(at.0)).unwrap_or(0);
-                    now + Millis(ahead.min(CLOCK_LOOK_EVERY.0))
-                })
-            }
-            WallTime::Unsynced(_) => Some(now + SYNC_LOOK_EVERY).filter(|_| self.plan.dated),
-        };
-        let all = retries.chain(slots).chain(flights).chain(dates);
+        let all = retries.chain(slots).chain(flights);
         all.filter(|wake| *wake > now).min()
     }
 
+    /// Which dates matter to what was planned now.
+    pub(crate) fn dates(&self, around: &Surroundings) -> Dates {
+        let next = match around.wall {
+            WallTime::Synced(at) => {
+                let check = self.check_at(around).filter(|_| self.record.gone.is_none());
+                let dates = self.plan.next.into_iter().chain(check);
+                dates.filter(|date| *date > at).min()
+            }
+            WallTime::Unsynced(_) => None,
+        };
+        Dates {
+            planned: Some(around.wall),
+            next,
+        }
+    }
+
+    /// When to look at the clock again, given that nothing else happens.
+    pub(crate) fn look(&self, now: Now) -> Option<MonoTime> {
+        match now.wall {
+            WallTime::Synced(at) => self.dates.next.map(|date| {
+                let ahead = u64::try_from(date.0.saturating_sub(at.0)).unwrap_or(0);
+                now.mono + Millis(ahead.min(CLOCK_LOOK_EVERY.0))
+            }),
+            WallTime::Unsynced(_) => self.plan.dated.then(|| now.mono + SYNC_LOOK_EVERY),
+        }
+    }
+
     /// Slots that are pending for long or failed often, each once.
-    pub(crate) fn stuck(&mut self, now: MonoTime) -> Vec<hubd_model::SlotKey> {
+    pub(crate) fn stuck(&mut self, now: MonoTime) -> Vec<SlotKey> {
         let mut stuck = Vec::new();
         for (key, slot) in &mut self.slots {
             let Some((since, told)) = &mut slot.pending else {
                 continue;
             };
-            let removing = !self.plan.goals.get(key).is_some_and(|goal| goal.now);
+            let removing = !self.plan.goal(*key).is_some_and(|goal| goal.now);
             let limit = if removing {
                 STUCK_REVOKED_AFTER
             } else {

@@ -11,71 +11,27 @@
 //! 4. While the date is unknown, what depends on it stays as it is.
 //! 5. Who came first keeps the slot; the others get the free ones in the order of their rank.
 
+mod facts;
+mod household;
 mod slot;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use hubd_model::{
-    CodeCapabilities, CodeSlot, CredentialId, CredentialKind, LockId, LockSchedule, PersonId, Pin, Role,
-    SlotContent, SlotKey, UnixMillis, Usage, WallTime, Zone,
+    CodeSlot, CredentialId, CredentialKind, LockSchedule, Pin, SlotKey, UnixMillis, Usage, WallTime,
 };
 
+pub use facts::{LockFacts, SlotFacts, capacity, holds, is_clean, is_consistent, is_empty, is_occupied};
+pub use household::Household;
+
 use super::hours::{self, Kept, Presence};
-use super::record::{
-    Credential, EnabledFor, Generation, Holder, Means, Person, SlotRecord, Standing, Written,
-};
+use super::record::{Credential, EnabledFor, Generation, Holder, Means, Person, Standing};
 use super::view::{LeftOut, Why};
+use facts::Places;
+use household::Member;
 
 /// So many different writes of one slot may be unproven at a time; more wait.
 pub const ATTEMPTS_MAX: usize = 4;
-
-/// Who there is and what time it is.
-#[derive(Debug, Clone, Copy)]
-pub struct Household<'a> {
-    /// People.
-    pub people: &'a BTreeMap<PersonId, Person>,
-    /// Credentials.
-    pub credentials: &'a BTreeMap<CredentialId, Credential>,
-    /// The home's time zone.
-    pub zone: &'a Zone,
-    /// The date.
-    pub wall: WallTime,
-}
-
-/// What is known of a lock.
-#[derive(Debug, Clone, Copy)]
-pub struct LockFacts<'a> {
-    /// Which.
-    pub lock: &'a LockId,
-    /// What it can do.
-    pub capabilities: &'a CodeCapabilities,
-    /// Whether its link is protected.
-    pub secure: bool,
-    /// Whether it is no device of the hub any more.
-    pub gone: bool,
-    /// Whether every slot was read.
-    pub read: bool,
-    /// Whether it lost its codes and waits for a person's word.
-    pub emptied: bool,
-}
-
-/// What is known of a slot.
-#[derive(Debug, Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-pub struct SlotFacts<'a> {
-    /// What is kept of it.
-    pub record: &'a SlotRecord,
-    /// Whether it was reported so lately that a first write may rely on it.
-    pub fresh: bool,
-    /// Whether somebody may have changed it since it was reported.
-    pub unread: bool,
-    /// Whether somebody may have changed it and the lock masks what it holds.
-    pub void: bool,
-    /// Whether no write that was sent before can arrive any more.
-    pub settled: bool,
-    /// Whether the lock refused the last write.
-    pub refused: bool,
-}
 
 /// Why something is done; the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -169,8 +125,8 @@ pub struct Plan {
     pub emptied: Vec<SlotKey>,
     /// What is to be sent, the most urgent first.
     pub tasks: Vec<Task>,
-    /// What the slots of ours shall hold.
-    pub goals: BTreeMap<SlotKey, Goal>,
+    /// What the slots of ours shall hold, by slot.
+    pub goals: Vec<(SlotKey, Goal)>,
     /// Why a slot is not as wanted although nothing is to be sent now.
     pub waiting: BTreeMap<SlotKey, Why>,
     /// Who has no slot, and why.
@@ -179,6 +135,14 @@ pub struct Plan {
     pub next: Option<UnixMillis>,
     /// Whether the date has anything to do with it.
     pub dated: bool,
+}
+
+impl Plan {
+    /// What a slot shall hold; `None` when it is not ours or shall be empty for good.
+    pub fn goal(&self, key: SlotKey) -> Option<&Goal> {
+        let found = self.goals.binary_search_by_key(&key, |(other, _)| *other).ok()?;
+        self.goals.get(found).map(|(_, goal)| goal)
+    }
 }
 
 /// What a credential wants of a lock.
@@ -194,128 +158,77 @@ enum Stance {
     Absent,
 }
 
-/// Plans one lock.
-pub fn plan(lock: LockFacts<'_>, house: Household<'_>, slots: &BTreeMap<SlotKey, SlotFacts<'_>>) -> Plan {
+/// Plans one lock. The slots come in the order of their keys, each once.
+pub fn plan(lock: LockFacts<'_>, house: &Household<'_>, slots: &[SlotFacts<'_>]) -> Plan {
     Planner {
         lock,
         house,
         slots,
-        places: places(slots),
-        tended: BTreeSet::new(),
+        places: None,
+        tended: vec![false; slots.len()],
+        owners: vec![None; house.pins],
         plan: Plan::default(),
     }
     .run()
 }
 
-/// Whether a lock is known to hold exactly this.
-pub fn holds(record: &SlotRecord, pin: Option<&Pin>, schedule: &LockSchedule) -> bool {
-    record.confirmed.as_ref().is_some_and(|(written, _)| {
-        written.pin.as_ref() == pin && written.schedule == *schedule && is_consistent(record, written)
-    })
-}
-
-/// Whether what a slot reported agrees with what is known to be written there.
-pub fn is_consistent(record: &SlotRecord, written: &Written) -> bool {
-    let same_schedule = || {
-        record
-            .reported_schedule
-            .as_ref()
-            .is_none_or(|schedule| *schedule == written.schedule)
-    };
-    match record.reported.as_ref().map(|reported| &reported.value) {
-        None | Some(SlotContent::Unknown) => true,
-        Some(SlotContent::Empty) => false,
-        Some(SlotContent::Pin { pin, enabled }) => {
-            *enabled && written.pin.as_ref() == Some(pin) && same_schedule()
-        }
-        Some(SlotContent::Hidden { enabled }) => *enabled && same_schedule(),
-    }
-}
-
-/// Whether a slot said that it is empty.
-pub fn is_empty(record: &SlotRecord) -> bool {
-    matches!(
-        record.reported.as_ref().map(|reported| &reported.value),
-        Some(SlotContent::Empty)
-    )
-}
-
-/// Whether a slot said that something is there.
-pub fn is_occupied(record: &SlotRecord) -> bool {
-    record
-        .reported
-        .as_ref()
-        .is_some_and(|reported| reported.value.is_occupied())
-}
-
-/// Whether nothing of ours was ever written there, or all of it is proven gone.
-pub fn is_clean(record: &SlotRecord) -> bool {
-    record.confirmed.is_none() && record.attempts.is_empty()
-}
-
-/// The PIN that a slot showed.
-fn shown(record: &SlotRecord) -> Option<&Pin> {
-    match record.reported.as_ref().map(|reported| &reported.value) {
-        Some(SlotContent::Pin { pin, .. }) => Some(pin),
-        None | Some(SlotContent::Unknown | SlotContent::Empty | SlotContent::Hidden { .. }) => None,
-    }
-}
-
-/// Every PIN that a slot may hold.
-fn may_hold(record: &SlotRecord) -> impl Iterator<Item = &Pin> {
-    let confirmed = record.confirmed.iter().map(|(written, _)| written);
-    // What was known to be there is not there any more once the slot is empty.
-    confirmed
-        .filter(|_| !is_empty(record))
-        .chain(&record.attempts)
-        .filter_map(|written| written.pin.as_ref())
-        .chain(shown(record))
-}
-
-/// In which slots each PIN may be.
-fn places<'a>(slots: &BTreeMap<SlotKey, SlotFacts<'a>>) -> BTreeMap<&'a str, Vec<SlotKey>> {
-    let mut places: BTreeMap<&str, Vec<SlotKey>> = BTreeMap::new();
-    for (key, slot) in slots {
-        for pin in may_hold(slot.record) {
-            let keys = places.entry(pin.expose()).or_default();
-            if keys.last() != Some(key) {
-                keys.push(*key);
-            }
-        }
-    }
-    places
-}
-
 struct Planner<'a> {
     lock: LockFacts<'a>,
-    house: Household<'a>,
-    slots: &'a BTreeMap<SlotKey, SlotFacts<'a>>,
-    places: BTreeMap<&'a str, Vec<SlotKey>>,
+    house: &'a Household<'a>,
+    /// By key.
+    slots: &'a [SlotFacts<'a>],
+    /// In which slots each PIN may be; made when somebody asks.
+    places: Option<Places<'a>>,
     /// Slots that were seen to.
-    tended: BTreeSet<SlotKey>,
+    tended: Vec<bool>,
+    /// Who has each PIN, by its number.
+    owners: Vec<Option<&'a CredentialId>>,
     plan: Plan,
 }
 
 /// A credential that has to do with the lock.
 struct Party<'a> {
     credential: &'a Credential,
+    person: Option<&'a Person>,
     stance: Stance,
-    slot: Option<SlotKey>,
 }
 
 impl<'a> Planner<'a> {
     fn run(mut self) -> Plan {
-        let parties = self.parties();
+        let house = self.house;
+        let held = self.held();
         let mut homeless = Vec::new();
-        for party in parties {
-            match party.slot {
-                Some(key) => {
-                    self.tended.insert(key);
-                    if self.tend(&party, key) {
-                        homeless.push(party);
-                    }
+        // Who has a slot goes first.
+        for has_slot in [true, false] {
+            let mut next = 0;
+            for place in &house.by_rank {
+                let slot = held.get(*place).copied().flatten();
+                let member = house.members.get(*place);
+                let Some(member) = member.filter(|_| slot.is_some() == has_slot) else {
+                    continue;
+                };
+                next += 1;
+                let here = has_slot || member.credential.locks.contains(self.lock.lock);
+                if !here || member.credential.means.kind().is_none() {
+                    continue;
                 }
-                None => homeless.push(party),
+                let party = self.party(member, slot);
+                match slot {
+                    Some(slot) => {
+                        if let Some(tended) = self.tended.get_mut(slot) {
+                            *tended = true;
+                        }
+                        if let Some(slot) = self.slots.get(slot)
+                            && self.tend(&party, *slot)
+                        {
+                            homeless.push(party);
+                        }
+                    }
+                    None => homeless.push(party),
+                }
+            }
+            if next == house.by_rank.len() {
+                break;
             }
         }
         self.tend_orphans();
@@ -333,69 +246,71 @@ impl<'a> Planner<'a> {
             }
         }
         self.plan.tasks.sort_by_key(|task| task.class);
+        self.plan.goals.sort_unstable_by_key(|(key, _)| *key);
         self.plan
     }
 
-    /// Everybody who has to do with the lock: who has a slot first, then by rank. Of two with one PIN the later wants nothing.
-    fn parties(&mut self) -> Vec<Party<'a>> {
-        let mut places: BTreeMap<&CredentialId, SlotKey> = BTreeMap::new();
-        for (key, slot) in self.slots {
-            if let Holder::Ours(credential) = &slot.record.holder {
-                places.entry(credential).or_insert(*key);
+    /// The first slot that each credential was given.
+    fn held(&self) -> Vec<Option<usize>> {
+        let mut held = vec![None; self.house.members.len()];
+        for (slot, place) in self.slots.iter().zip(0..) {
+            if let Holder::Ours(credential) = &slot.record.holder
+                && let Some(member) = self.house.place(credential)
+                && let Some(first) = held.get_mut(member)
+                && first.is_none()
+            {
+                *first = Some(place);
             }
         }
-        let credentials = self.house.credentials.values().filter(|credential| {
-            credential.locks.contains(self.lock.lock) || places.contains_key(&credential.id)
-        });
-        let mut parties: Vec<Party<'a>> = credentials
-            .filter(|credential| credential.means.kind().is_some())
-            .map(|credential| {
-                let slot = places.get(&credential.id).copied();
-                let stance = self.stance(credential, slot);
-                self.note_next(credential, &stance);
-                Party {
-                    credential,
-                    stance,
-                    slot,
-                }
-            })
-            .collect();
-        parties.sort_by_cached_key(|party| (party.slot.is_none(), self.rank(party.credential)));
-        let mut owners: BTreeMap<&str, &CredentialId> = BTreeMap::new();
-        for party in &mut parties {
-            let Means::Pin(pin) = &party.credential.means else {
-                continue;
-            };
-            if party.stance == Stance::Absent {
-                continue;
-            }
-            if let Some(owner) = owners.get(pin.expose()) {
-                party.stance = Stance::Absent;
-                self.plan.left_out.push(LeftOut {
-                    credential: party.credential.id.clone(),
-                    person: party.credential.person.clone(),
-                    why: Why::SamePin((*owner).clone()),
-                });
-            } else {
-                owners.insert(pin.expose(), &party.credential.id);
-            }
-        }
-        parties
+        held
     }
 
-    fn stance(&self, credential: &Credential, slot: Option<SlotKey>) -> Stance {
-        let alive = self
-            .house
-            .people
-            .get(&credential.person)
-            .is_some_and(|person| !person.removed);
-        if !alive || !credential.locks.contains(self.lock.lock) {
+    fn slot(&self, key: SlotKey) -> Option<&'a SlotFacts<'a>> {
+        let found = self
+            .slots
+            .binary_search_by_key(&key, |slot| slot.record.key)
+            .ok()?;
+        self.slots.get(found)
+    }
+
+    /// What a credential wants of the lock. Of two with one PIN the later wants nothing.
+    fn party(&mut self, member: &Member<'a>, slot: Option<usize>) -> Party<'a> {
+        let credential = member.credential;
+        let slot = slot.and_then(|slot| self.slots.get(slot));
+        let mut stance = self.stance(member, slot);
+        self.note_next(credential, &stance);
+        let owner = member.pin.and_then(|pin| self.owners.get_mut(pin));
+        if let Some(owner) = owner
+            && stance != Stance::Absent
+        {
+            if let Some(owner) = *owner {
+                stance = Stance::Absent;
+                self.plan.left_out.push(LeftOut {
+                    credential: credential.id.clone(),
+                    person: credential.person.clone(),
+                    why: Why::SamePin(owner.clone()),
+                });
+            } else {
+                *owner = Some(&credential.id);
+            }
+        }
+        Party {
+            credential,
+            person: member.person,
+            stance,
+        }
+    }
+
+    fn stance(&self, member: &Member<'a>, slot: Option<&SlotFacts<'a>>) -> Stance {
+        let credential = member.credential;
+        let unwanted = matches!(credential.standing, Standing::UsedUp | Standing::Removed);
+        if unwanted || !member.is_there() || !credential.locks.contains(self.lock.lock) {
             return Stance::Absent;
         }
-        let refused = slot
-            .and_then(|key| self.slots.get(&key))
-            .and_then(|slot| slot.record.schedule_refused.as_ref());
+        let always = credential.schedule.is_always();
+        let refused = slot.and_then(|slot| slot.record.schedule_refused.as_ref());
         let kept = match &credential.means {
+            _ if always => Kept::default(),
             Means::Pin(_) => hours::divide(
                 &credential.schedule,
                 self.house.zone,
@@ -404,16 +319,13 @@ impl<'a> Planner<'a> {
             ),
             // The hub cannot give a lock a schedule for what it cannot write.
             Means::Enrolled(_) | Means::MechanicalKey(_) | Means::Fob(_) => Kept {
-                span_by_hub: !credential.schedule.is_always(),
+                span_by_hub: true,
                 ..Kept::default()
             },
         };
-        match &credential.standing {
-            Standing::UsedUp | Standing::Removed => return Stance::Absent,
-            Standing::Ready | Standing::Withheld(_) if credential.usage == Usage::Emergency => {
-                return Stance::Reserved(Why::Prepared, kept);
-            }
-            Standing::Ready | Standing::Withheld(_) | Standing::Enabled { .. } => {}
+        let prepared = matches!(credential.standing, Standing::Ready | Standing::Withheld(_));
+        if prepared && credential.usage == Usage::Emergency {
+            return Stance::Reserved(Why::Prepared, kept);
         }
         match hours::presence(&credential.schedule, &kept, self.house.zone, self.house.wall) {
             Presence::Now => Stance::Present(kept),
@@ -450,42 +362,27 @@ impl<'a> Planner<'a> {
         self.plan.next = next.min();
     }
 
-    /// Who goes first: an emergency code that works now, then by role, use and age.
-    fn rank(&self, credential: &'a Credential) -> (bool, Role, Usage, UnixMillis, &'a CredentialId) {
-        let role = self
-            .house
-            .people
-            .get(&credential.person)
-            .map_or(Role::Responder, |person| person.role);
-        let enabled = matches!(credential.standing, Standing::Enabled { .. });
-        (
-            !enabled,
-            role,
-            credential.usage,
-            credential.created_at,
-            &credential.id,
-        )
-    }
-
     /// Slots whose credential is unknown or has another slot, and what a person condemned.
     fn tend_orphans(&mut self) {
-        for (key, slot) in self.slots {
+        for (slot, place) in self.slots.iter().zip(0..) {
+            let key = slot.record.key;
             match &slot.record.holder {
                 Holder::Nobody | Holder::Foreign { .. } => {
-                    if slot.unread {
-                        self.task(Class::Repair, Act::Read(*key));
+                    if slot.record.unread {
+                        self.task(Class::Repair, Act::Read(key));
                     }
                 }
                 Holder::Condemned => {
                     if is_empty(slot.record) {
-                        self.plan.releases.push(*key);
+                        self.plan.releases.push(key);
                     } else {
-                        self.task(Class::Revoke, Act::Clear(*key));
+                        self.task(Class::Revoke, Act::Clear(key));
                     }
                 }
                 Holder::Ours(_) => {
-                    if !self.tended.contains(key) {
-                        self.remove(*key, *slot, true);
+                    let tended: Option<&bool> = self.tended.get(place);
+                    if tended != Some(&true) {
+                        self.remove(*slot, true);
                     }
                 }
             }
@@ -538,8 +435,8 @@ impl<'a> Planner<'a> {
                 kind,
                 slot: CodeSlot::new(number)?,
             };
-            let free = self.slots.get(&key).is_none_or(|slot| {
-                slot.record.holder == Holder::Nobody && !is_occupied(slot.record) && !slot.unread
+            let free = self.slot(key).is_none_or(|slot| {
+                slot.record.holder == Holder::Nobody && !is_occupied(slot.record) && !slot.record.unread
             });
             if free {
                 used.insert(kind, number);
@@ -550,13 +447,19 @@ impl<'a> Planner<'a> {
         None
     }
 
-    fn foreign_with(&self, pin: &Pin) -> Option<SlotKey> {
-        let keys = self.places.get(pin.expose())?;
-        keys.iter().copied().find(|key| {
-            self.slots
-                .get(key)
-                .is_some_and(|slot| matches!(slot.record.holder, Holder::Foreign { .. }))
-        })
+    fn places(&mut self) -> &Places<'a> {
+        let slots = self.slots;
+        self.places.get_or_insert_with(|| Places::new(slots))
+    }
+
+    fn is_foreign(&self, key: SlotKey) -> bool {
+        let slot = self.slot(key);
+        slot.is_some_and(|slot| matches!(slot.record.holder, Holder::Foreign { .. }))
+    }
+
+    fn foreign_with(&mut self, pin: &Pin) -> Option<SlotKey> {
+        let keys: Vec<SlotKey> = self.places().of(pin).collect();
+        keys.into_iter().find(|key| self.is_foreign(*key))
     }
 
     /// Whether a lock may be given a code now; if not, it is said why.
@@ -588,17 +491,12 @@ impl<'a> Planner<'a> {
         digits.contains(&pin.digits())
     }
 
-    fn write(&mut self, class: Class, key: SlotKey, credential: &Credential, pin: &Pin, kept: &Kept) {
-        let name = self
-            .house
-            .people
-            .get(&credential.person)
-            .map(|person| person.name.clone());
+    fn write(&mut self, class: Class, key: SlotKey, party: &Party<'a>, pin: &Pin, kept: &Kept) {
         let act = Act::Write {
             key,
-            generation: credential.generation,
+            generation: party.credential.generation,
             pin: pin.clone(),
-            name: name.unwrap_or_default(),
+            name: party.person.map(|person| person.name.clone()).unwrap_or_default(),
             schedule: kept.lock.clone(),
         };
         self.task(class, act);
@@ -610,14 +508,5 @@ impl<'a> Planner<'a> {
 
     fn wait(&mut self, key: SlotKey, why: Why) {
         self.plan.waiting.entry(key).or_insert(why);
-    }
-}
-
-/// How many credentials of a kind a lock keeps.
-pub const fn capacity(capabilities: &CodeCapabilities, kind: CredentialKind) -> u16 {
-    match kind {
-        CredentialKind::Pin => capabilities.pin_slots,
-        CredentialKind::Rfid => capabilities.rfid_slots,
-        CredentialKind::Fingerprint => capabilities.finger_slots,
     }
 }

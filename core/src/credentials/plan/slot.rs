@@ -1,29 +1,27 @@
 //! What is to be done with one slot that was given to a credential.
 
-use hubd_model::{Pin, SlotKey};
+use hubd_model::Pin;
 
+use super::facts::{may_hold, shown};
 use super::{
-    ATTEMPTS_MAX, Act, Class, Goal, Party, Planner, SlotFacts, Stance, holds, is_clean, is_empty,
-    is_occupied, may_hold, shown,
+    ATTEMPTS_MAX, Act, Class, Goal, Party, Planner, SlotFacts, Stance, holds, is_clean, is_empty, is_occupied,
 };
 use crate::credentials::hours::Kept;
-use crate::credentials::record::{Credential, Holder, Means, SlotRecord, Written};
+use crate::credentials::record::{Holder, Means, SlotRecord, Written};
 use crate::credentials::view::Why;
 
 impl<'a> Planner<'a> {
     /// Sees to a slot that was given to a credential. Says whether the credential needs another one.
-    pub(super) fn tend(&mut self, party: &Party<'a>, key: SlotKey) -> bool {
-        let Some(slot) = self.slots.get(&key).copied() else {
-            return false;
-        };
+    pub(super) fn tend(&mut self, party: &Party<'a>, slot: SlotFacts<'a>) -> bool {
         let (record, credential) = (slot.record, party.credential);
+        let key = record.key;
         if party.stance == Stance::Absent {
-            self.remove(key, slot, true);
+            self.remove(slot, true);
             return false;
         }
         let foreign = is_clean(record)
             && is_occupied(record)
-            && !slot.unread
+            && !slot.record.unread
             && !matches!(&credential.means, Means::Pin(pin) if shown(record) == Some(pin));
         if foreign || (!self.fits(key) && self.capacity(key.kind) > 0 && is_clean(record)) {
             self.plan.releases.push(key);
@@ -33,14 +31,12 @@ impl<'a> Planner<'a> {
             Stance::Present(kept) | Stance::Reserved(_, kept) | Stance::Frozen(kept) => kept.clone(),
             Stance::Absent => Kept::default(),
         };
-        self.plan.goals.insert(
-            key,
-            Goal {
-                credential: credential.id.clone(),
-                now: matches!(party.stance, Stance::Present(_)),
-                kept: kept.clone(),
-            },
-        );
+        let goal = Goal {
+            credential: credential.id.clone(),
+            now: matches!(party.stance, Stance::Present(_)),
+            kept,
+        };
+        self.plan.goals.push((key, goal));
         if !self.fits(key) {
             self.wait(
                 key,
@@ -55,25 +51,26 @@ impl<'a> Planner<'a> {
         let pin = match &credential.means {
             Means::Pin(pin) => pin,
             Means::Enrolled(_) | Means::MechanicalKey(_) | Means::Fob(_) => {
-                self.tend_enrolled(key, slot, &party.stance);
+                self.tend_enrolled(slot, &party.stance);
                 return false;
             }
         };
         match &party.stance {
             Stance::Absent => {}
             Stance::Reserved(why, _) => {
-                self.remove(key, slot, false);
+                self.remove(slot, false);
                 self.wait(key, why.clone());
             }
-            Stance::Frozen(kept) => self.tend_frozen(key, slot, credential, pin, kept),
-            Stance::Present(kept) => self.tend_present(key, slot, credential, pin, kept),
+            Stance::Frozen(kept) => self.tend_frozen(party, slot, pin, kept),
+            Stance::Present(kept) => self.tend_present(party, slot, pin, kept),
         }
         false
     }
 
     /// Clears what is there of ours until it is proven gone, and then gives the slot back if asked to.
-    pub(super) fn remove(&mut self, key: SlotKey, slot: SlotFacts<'_>, release: bool) {
+    pub(super) fn remove(&mut self, slot: SlotFacts<'_>, release: bool) {
         let record = slot.record;
+        let key = record.key;
         let ours = |pin: &Pin| {
             let written = record.confirmed.iter().map(|(written, _)| written);
             written
@@ -81,8 +78,9 @@ impl<'a> Planner<'a> {
                 .any(|written| written.pin.as_ref() == Some(pin))
         };
         // Somebody put something else there, so what was ours is gone, unless it comes late.
-        let replaced = !slot.unread && shown(record).is_some_and(|pin| !ours(pin)) && !self.is_pin_of(record);
-        let gone = is_empty(record) && !slot.unread;
+        let replaced =
+            !slot.record.unread && shown(record).is_some_and(|pin| !ours(pin)) && !self.is_pin_of(record);
+        let gone = is_empty(record) && !slot.record.unread;
         if record.attempts.is_empty() && (gone || replaced || record.confirmed.is_none()) {
             if release {
                 self.plan.releases.push(key);
@@ -103,22 +101,17 @@ impl<'a> Planner<'a> {
         let Holder::Ours(credential) = &record.holder else {
             return false;
         };
-        let credential = self.house.credentials.get(credential);
-        credential.is_some_and(|credential| match &credential.means {
+        let member = self.house.place(credential);
+        let member = member.and_then(|place| self.house.members.get(place));
+        member.is_some_and(|member| match &member.credential.means {
             Means::Pin(pin) => shown(record) == Some(pin),
             Means::Enrolled(_) | Means::MechanicalKey(_) | Means::Fob(_) => false,
         })
     }
 
-    fn tend_frozen(
-        &mut self,
-        key: SlotKey,
-        slot: SlotFacts<'_>,
-        credential: &Credential,
-        pin: &Pin,
-        kept: &Kept,
-    ) {
+    fn tend_frozen(&mut self, party: &Party<'a>, slot: SlotFacts<'_>, pin: &Pin, kept: &Kept) {
         let record = slot.record;
+        let key = record.key;
         let known = |written: &Written| written.pin.as_ref() == Some(pin) && written.schedule == kept.lock;
         if holds(record, Some(pin), &kept.lock) && record.attempts.iter().all(known) {
             return;
@@ -126,31 +119,25 @@ impl<'a> Planner<'a> {
         let old = may_hold(record).any(|held| held != pin);
         if old {
             // Not the date but a person took the old PIN away.
-            self.remove(key, slot, false);
+            self.remove(slot, false);
         } else if kept.by_lock_alone()
             && record.attempts.iter().all(known)
             && holds_pin(record, pin)
             && self.may_be_told(key)
         {
             // Not the date but a person changed the hours, and the lock keeps them by itself.
-            return self.write(Class::Revoke, key, credential, pin, kept);
+            return self.write(Class::Revoke, key, party, pin, kept);
         }
         self.wait(key, Why::ClockUnsynced);
     }
 
-    fn tend_present(
-        &mut self,
-        key: SlotKey,
-        slot: SlotFacts<'_>,
-        credential: &Credential,
-        pin: &Pin,
-        kept: &Kept,
-    ) {
+    fn tend_present(&mut self, party: &Party<'a>, slot: SlotFacts<'_>, pin: &Pin, kept: &Kept) {
         let record = slot.record;
+        let key = record.key;
         if !self.takes(pin) {
             // What is there stays, because the lock took it once; an old PIN goes.
             if may_hold(record).any(|held| held != pin) {
-                self.remove(key, slot, false);
+                self.remove(slot, false);
             }
             return self.wait(key, Why::PinLength);
         }
@@ -159,10 +146,10 @@ impl<'a> Planner<'a> {
         }
         let known = |written: &Written| written.pin.as_ref() == Some(pin) && written.schedule == kept.lock;
         let holds = holds(record, Some(pin), &kept.lock);
-        if slot.unread && (holds || record.confirmed.is_none()) {
+        if slot.record.unread && (holds || record.confirmed.is_none()) {
             return self.task(Class::Repair, Act::Read(key));
         }
-        if holds && !slot.void {
+        if holds && !slot.record.void {
             // Copies of what is there anyway do no harm.
             if record.attempts.iter().all(known) {
                 return;
@@ -174,22 +161,18 @@ impl<'a> Planner<'a> {
                 return self.task(Class::Prove, Act::Read(key));
             }
             // The lock shows nothing; only a write that it acknowledges now can prove what it holds.
-            return self.write(Class::Prove, key, credential, pin, kept);
+            return self.write(Class::Prove, key, party, pin, kept);
         }
         // What shows our PIN already is no other's, however it came there.
         if is_clean(record) && !slot.fresh && shown(record) != Some(pin) {
             return self.task(Class::Grant, Act::Read(key));
         }
-        let elsewhere = self.places.get(pin.expose());
-        if let Some(other) = elsewhere.and_then(|keys| keys.iter().find(|other| **other != key)) {
-            let foreign = self
-                .slots
-                .get(other)
-                .is_some_and(|slot| matches!(slot.record.holder, Holder::Foreign { .. }));
-            let why = if foreign {
-                Why::SamePinForeign(*other)
+        let elsewhere = self.places().of(pin).find(|other| *other != key);
+        if let Some(other) = elsewhere {
+            let why = if self.is_foreign(other) {
+                Why::SamePinForeign(other)
             } else {
-                Why::PinLeaves(*other)
+                Why::PinLeaves(other)
             };
             return self.wait(key, why);
         }
@@ -215,18 +198,19 @@ impl<'a> Planner<'a> {
             // The new PIN cannot take the place of the old one, so the old one is cleared.
             return self.task(Class::Revoke, Act::Clear(key));
         }
-        self.write(class, key, credential, pin, kept);
+        self.write(class, key, party, pin, kept);
     }
 
-    fn tend_enrolled(&mut self, key: SlotKey, slot: SlotFacts<'_>, stance: &Stance) {
+    fn tend_enrolled(&mut self, slot: SlotFacts<'_>, stance: &Stance) {
+        let key = slot.record.key;
         match stance {
             Stance::Absent => {}
             Stance::Reserved(why, _) => {
-                self.remove(key, slot, false);
+                self.remove(slot, false);
                 self.wait(key, why.clone());
             }
             Stance::Frozen(_) | Stance::Present(_) => {
-                if slot.unread {
+                if slot.record.unread {
                     self.task(Class::Repair, Act::Read(key));
                 } else if !slot.record.attempts.is_empty() && slot.settled {
                     self.task(Class::Prove, Act::Read(key));

@@ -169,6 +169,10 @@ pub(super) struct SlotRow {
     failures: u32,
     #[serde(default)]
     schedule_refused: Option<LockSchedule>,
+    #[serde(default)]
+    unread: bool,
+    #[serde(default)]
+    void: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -401,6 +405,8 @@ impl From<&SlotRecord> for SlotRow {
             pending_since: slot.pending_since,
             failures: slot.failures,
             schedule_refused: slot.schedule_refused.clone(),
+            unread: slot.unread,
+            void: slot.void,
         }
     }
 }
@@ -455,6 +461,8 @@ impl TryFrom<SlotRow> for SlotRecord {
             pending_since: row.pending_since,
             failures: row.failures,
             schedule_refused: row.schedule_refused,
+            unread: row.unread,
+            void: row.void,
         })
     }
 }

@@ -1,0 +1,107 @@
+//! Who there is and what time it is, put in order once for all locks.
+
+use std::collections::BTreeMap;
+
+use hubd_model::{CredentialId, PersonId, Role, UnixMillis, Usage, WallTime, Zone};
+
+use crate::credentials::record::{Credential, Means, Person, Standing};
+
+/// Who there is and what time it is. It is made once and serves the plans of all locks.
+#[derive(Debug)]
+pub struct Household<'a> {
+    pub(super) zone: &'a Zone,
+    pub(super) wall: WallTime,
+    /// By the credential's id.
+    pub(super) members: Vec<Member<'a>>,
+    /// Places in `members`: who goes first.
+    pub(super) by_rank: Vec<usize>,
+    /// How many different PINs there are.
+    pub(super) pins: usize,
+}
+
+/// A credential and its person.
+#[derive(Debug)]
+pub(super) struct Member<'a> {
+    pub(super) credential: &'a Credential,
+    /// `None` when there is no such person.
+    pub(super) person: Option<&'a Person>,
+    /// Equal for two credentials with one PIN; `None` for what has no PIN.
+    pub(super) pin: Option<usize>,
+}
+
+impl<'a> Household<'a> {
+    /// Puts people and credentials in order.
+    pub fn new(
+        people: &'a BTreeMap<PersonId, Person>,
+        credentials: &'a BTreeMap<CredentialId, Credential>,
+        zone: &'a Zone,
+        wall: WallTime,
+    ) -> Self {
+        let members = credentials.values().map(|credential| Member {
+            credential,
+            person: people.get(&credential.person),
+            pin: None,
+        });
+        let mut members: Vec<Member<'a>> = members.collect();
+        let pins = number_pins(&mut members);
+        let mut ranked: Vec<_> = members.iter().map(Member::rank).zip(0..).collect();
+        // Of equals the one with the smaller id goes first.
+        ranked.sort_unstable();
+        Self {
+            zone,
+            wall,
+            members,
+            by_rank: ranked.into_iter().map(|(_, place)| place).collect(),
+            pins,
+        }
+    }
+
+    /// The place of a credential in `members`.
+    pub(super) fn place(&self, id: &CredentialId) -> Option<usize> {
+        let found = self
+            .members
+            .binary_search_by(|member| member.credential.id.cmp(id));
+        found.ok()
+    }
+}
+
+impl Member<'_> {
+    /// Who goes first: an emergency code that works now, then by role, use and age.
+    fn rank(&self) -> (bool, Role, Usage, UnixMillis) {
+        let enabled = matches!(self.credential.standing, Standing::Enabled { .. });
+        (
+            !enabled,
+            self.person.map_or(Role::Responder, |person| person.role),
+            self.credential.usage,
+            self.credential.created_at,
+        )
+    }
+
+    /// Whether the person may have codes at all.
+    pub(super) fn is_there(&self) -> bool {
+        self.person.is_some_and(|person| !person.removed)
+    }
+}
+
+/// Gives equal PINs one number; how many numbers there are.
+fn number_pins(members: &mut [Member<'_>]) -> usize {
+    let mut pins: Vec<(&str, usize)> = members
+        .iter()
+        .zip(0..)
+        .filter_map(|(member, place)| match &member.credential.means {
+            Means::Pin(pin) => Some((pin.expose(), place)),
+            Means::Enrolled(_) | Means::MechanicalKey(_) | Means::Fob(_) => None,
+        })
+        .collect();
+    pins.sort_unstable();
+    let mut count = 0;
+    for same in pins.chunk_by(|(one, _), (other, _)| one == other) {
+        for (_, place) in same {
+            if let Some(member) = members.get_mut(*place) {
+                member.pin = Some(count);
+            }
+        }
+        count += 1;
+    }
+    count
+}
