@@ -167,8 +167,13 @@ impl<'a> Planner<'a> {
         if is_clean(record) && !slot.fresh && shown(record) != Some(pin) {
             return self.task(Class::Grant, Act::Read(key));
         }
+        let stale = !is_empty(record) && may_hold(record).any(|held| held != pin);
         let elsewhere = self.places().of(pin).find(|other| *other != key);
         if let Some(other) = elsewhere {
+            if stale {
+                // The old PIN does not wait for the new one; and two that change places would wait for each other.
+                self.remove(slot, false);
+            }
             let why = if self.is_foreign(other) {
                 Why::SamePinForeign(other)
             } else {
@@ -182,7 +187,6 @@ impl<'a> Planner<'a> {
             }
             return self.wait(key, Why::Settling);
         }
-        let stale = !is_empty(record) && may_hold(record).any(|held| held != pin);
         let class = if stale {
             Class::Revoke
         } else if record
