@@ -13,8 +13,8 @@ pub const COMMAND_CHANGES_MAX: usize = 256;
 
 /// One message to the loop.
 pub enum ToLoop {
-    /// A request, answered when the mind has decided.
-    Request(Request, oneshot::Sender<Result<Answer, Refusal>>),
+    /// A request, answered when the mind has decided and what it changed about people and credentials is on disk.
+    Request(Request, oneshot::Sender<Result<Answer, AskError>>),
     /// A look at the mind. The closure runs on the loop: it copies views out and does nothing else.
     Look(Box<dyn FnOnce(&Engine) + Send>),
 }
@@ -28,6 +28,12 @@ pub enum AskError {
     /// Too many requests are waiting.
     #[error("the hub is busy; try again in a few seconds")]
     Busy,
+    /// It was done, and the disk did not take the record of it.
+    #[error(
+        "the hub has done it but cannot record it ({0}), so a restart would undo it: mend the disk, then look whether it is \
+         as you want it"
+    )]
+    NotRecorded(String),
     /// The hub is stopping.
     #[error("the hub is stopping")]
     Stopping,
@@ -55,7 +61,7 @@ impl Hub {
     pub async fn request(&self, request: Request) -> Result<Answer, AskError> {
         let (reply, answer) = oneshot::channel();
         self.send(ToLoop::Request(request, reply))?;
-        Ok(answer.await.map_err(|_| AskError::Stopping)??)
+        answer.await.map_err(|_| AskError::Stopping)?
     }
 
     /// Looks at the mind: `look` runs on the loop between two inputs.

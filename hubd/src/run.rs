@@ -4,6 +4,7 @@
 //! radio starves no request. Nothing here waits for a disk, a radio or a client: orders are given to adapters and
 //! records to the store without waiting, and what does not fit comes back to the mind as a fact.
 
+mod held;
 pub mod start;
 mod vain;
 
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use hubd_core::engine::Engine;
-use hubd_core::input::{Answer, Input, Memory, Refusal, Ticket};
+use hubd_core::input::{Input, Memory, Request, Ticket};
 use hubd_core::output::{Output, Record};
 use hubd_core::view::StoreHealth;
 use hubd_model::{
@@ -27,7 +28,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Interval;
 use tokio_util::sync::CancellationToken;
 
-use crate::hub::{Hub, ToLoop};
+use crate::hub::{AskError, Hub, ToLoop};
+use crate::run::held::{HeldAnswers, Reply};
 use crate::run::start::{FirstVerdicts, NoRadio};
 use crate::run::vain::VainStart;
 use crate::store::{Show, Store, StoreJob, StoreStatus, Taken};
@@ -106,6 +108,7 @@ pub async fn run<R: Records>(parts: Parts<R>, clock: impl Fn() -> Now) {
         flush_at: None,
         start: None,
         vain: VainStart::Open,
+        held: HeldAnswers::default(),
     };
     let (mut from_handles, mut status) = (parts.from_handles, parts.status);
     let radios: Vec<RadioName> = house.radios.iter().map(|radio| radio.name().clone()).collect();
@@ -156,7 +159,7 @@ pub async fn run<R: Records>(parts: Parts<R>, clock: impl Fn() -> Now) {
                 None => {
                     store_speaks = false;
                     let reason = "the store has ended, so nothing is recorded; restart the hub".to_owned();
-                    house.give(Input::StoreFailing { reason }, None);
+                    house.store_says(StoreStatus::Failing { reason });
                 }
             },
             () = sleep_or_never(until_deadline) => house.give(Input::Tick, None),
@@ -194,11 +197,13 @@ struct Loop<R, C> {
     /// The verdicts of the start until they are complete, and who waits for them.
     start: Option<(FirstVerdicts, oneshot::Sender<Result<(), NoRadio>>)>,
     vain: VainStart,
+    /// Answers that wait until what they tell is on disk.
+    held: HeldAnswers,
 }
 
 impl<R: Records, C: Fn() -> Now> Loop<R, C> {
     /// One mutation, and everything that it leads to.
-    fn give(&mut self, input: Input, mut reply: Option<oneshot::Sender<Result<Answer, Refusal>>>) {
+    fn give(&mut self, input: Input, mut reply: Option<Reply>) {
         let mut inputs = VecDeque::from([input]);
         // Given to the store together, so that its thread wakes once and commits once.
         let mut records = Vec::new();
@@ -222,8 +227,8 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
                     Output::Command(command) => self.hub.publish_command(command),
                     Output::Answer { answer, .. } => {
                         if let Some(reply) = reply.take() {
-                            // The asker may have gone away meanwhile; then nobody wants the answer.
-                            let _ = reply.send(answer);
+                            self.held
+                                .give(reply, answer, self.durable, self.engine.store_health());
                         }
                     }
                 }
@@ -352,14 +357,22 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
             StoreStatus::Durable { seq } => {
                 self.durable = self.durable.max(seq);
                 self.give(Input::Durable { seq }, None);
+                self.held.durable(self.durable);
             }
-            StoreStatus::Failing { reason } => self.give(Input::StoreFailing { reason }, None),
+            StoreStatus::Failing { reason } => {
+                self.held.failing(&reason);
+                self.give(Input::StoreFailing { reason }, None);
+            }
             StoreStatus::Recovered => self.give(Input::StoreRecovered, None),
         }
     }
 
     fn asked(&mut self, message: ToLoop) {
         match message {
+            ToLoop::Request(Request::Credentials { .. }, reply) if self.held.is_full() => {
+                // The asker may have gone away meanwhile; then nobody wants the answer.
+                let _ = reply.send(Err(AskError::Busy));
+            }
             ToLoop::Request(request, reply) => {
                 self.tickets = self.tickets.wrapping_add(1);
                 self.give(

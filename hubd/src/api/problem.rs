@@ -167,6 +167,9 @@ impl From<AskError> for Problem {
             AskError::Busy => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", error.to_string()).retry_after(5)
             }
+            AskError::NotRecorded(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_recorded", error.to_string())
+            }
             AskError::Stopping => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string()).retry_after(10)
             }

@@ -4,13 +4,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError};
 
+use hubd_core::credentials::request::{CredentialsRequest, NewPerson};
 use hubd_core::event::{Entry, Event};
-use hubd_core::input::Request;
+use hubd_core::input::Answer;
 use hubd_core::view::CommandStatus;
 use hubd_model::{
     ActuationStep, BatteryPercent, BoltState, DeviceAddress, DeviceDescription, DeviceKind, Entropy,
-    LockCapabilities, LockId, LockOp, LockSignal, Millis, MonoTime, RadioState, Report, Security, Source,
-    UnixMillis, Urgency, Via, WallTime, Zone,
+    LockCapabilities, LockId, LockOp, LockSignal, Millis, MonoTime, RadioState, Report, Role, Security,
+    Source, UnixMillis, Urgency, Via, WallTime, Zone,
 };
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -348,6 +349,58 @@ async fn an_end_waits_for_the_disk_unless_the_disk_fails() {
             .count(),
         4
     );
+}
+
+fn add_person(name: &str) -> Request {
+    let person = NewPerson {
+        name: name.into(),
+        role: Role::Guest,
+        may_sign_in: false,
+    };
+    Request::Credentials {
+        what: Box::new(CredentialsRequest::AddPerson(person)),
+        requester: "anna".into(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_about_people_waits_until_its_entry_is_on_disk() {
+    let (house, store) = fake(false, mute(0));
+    let mut asked = Box::pin(house.hub.request(add_person("Ben")));
+    assert!((&mut asked).now_or_never().is_none());
+    let journal = Arc::clone(&store.journal);
+    let last = house
+        .until(move |_| {
+            let journal = journal.lock().unwrap();
+            let entry = journal
+                .iter()
+                .find(|entry| entry.event.kind() == "person.changed")?;
+            Some(entry.seq)
+        })
+        .await;
+    let durable = |seq| store.status.send(StoreStatus::Durable { seq });
+    durable(last - 1).await.unwrap();
+    house.until(|_| Some(())).await;
+    assert!((&mut asked).now_or_never().is_none(), "told before it is on disk");
+    durable(last).await.unwrap();
+    assert!(matches!(asked.await, Ok(Answer::Credentials { .. })));
+
+    // When the disk does not take it, that is what is told: to who waits, and to who asks then.
+    let mut asked = Box::pin(house.hub.request(add_person("Eva")));
+    assert!((&mut asked).now_or_never().is_none());
+    let reason = || "full".to_owned();
+    let failing = StoreStatus::Failing { reason: reason() };
+    store.status.send(failing).await.unwrap();
+    assert_eq!(asked.await, Err(AskError::NotRecorded(reason())));
+    let person = house
+        .until(|engine| engine.people().into_iter().find(|person| person.name == "Ben"))
+        .await
+        .id;
+    let what = Box::new(CredentialsRequest::RemovePerson { person });
+    let requester = "anna".into();
+    let removed = house.hub.request(Request::Credentials { what, requester }).await;
+    assert_eq!(removed, Err(AskError::NotRecorded(reason())));
+    house.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

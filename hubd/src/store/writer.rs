@@ -313,6 +313,8 @@ pub(crate) fn is_awaited(entry: &StoredEntry) -> bool {
             | "credential.revealed"
             | "slot.pending"
             | "slot.decided"
+            | "lock.refilled"
+            | "lock.forgotten"
     )
 }
 
