@@ -77,6 +77,28 @@ fn a_revoked_code_never_works_again_although_its_write_comes_late() {
 }
 
 #[test]
+fn a_lock_that_was_away_for_an_hour_holds_what_is_wanted_when_it_is_back() {
+    for (seed, lock) in [(1, plain()), (2, masking())] {
+        let mut home = Home::with_locks(seed, [lock]);
+        let anna = home.person("Anna", Role::Resident);
+        home.grant(&anna, "739416", &[2]);
+        let leaves = home.grant(&anna, "184039", &[2]);
+        home.wait(MINUTE);
+        home.online.remove(&2);
+        home.grant(&anna, "620583", &[2]);
+        home.revoke(&leaves);
+        home.wait(HOUR);
+        assert!(home.opens(2, "184039"), "it was out of reach all the while");
+        assert!(!home.opens(2, "620583") && !home.is_quiet());
+        home.come_back(2);
+        home.wait(MINUTE);
+        assert!(home.opens(2, "739416") && home.opens(2, "620583") && !home.opens(2, "184039"));
+        home.wait(HOUR);
+        assert!(home.is_quiet(), "{:#?}", home.codes(2));
+    }
+}
+
+#[test]
 fn a_foreign_code_is_shown_and_left_alone() {
     let mut lock = plain();
     lock.held.insert(
