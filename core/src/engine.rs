@@ -309,6 +309,10 @@ impl Engine {
             Input::Durable { seq } => {
                 self.desk.durable(seq, &mut self.out);
                 self.keeper.durable(seq);
+                let at = self.out.at();
+                for radio in &mut self.radios {
+                    radio.durable(seq, at);
+                }
             }
             Input::StoreFailing { reason } => self.store_failing(reason),
             Input::StoreRecovered => {
@@ -354,8 +358,9 @@ impl Engine {
 
     fn tick(&mut self) {
         let now = self.out.mono();
+        let at = self.out.at();
         for radio in &mut self.radios {
-            radio.tick(now);
+            radio.tick(now, at);
         }
         let radios = &self.radios;
         self.desk.tick(&mut self.out, |name| {
@@ -375,6 +380,10 @@ impl Engine {
         }
         self.store_failure = Some(reason);
         self.desk.store_failing(true, &mut self.out);
+        let at = self.out.at();
+        for radio in &mut self.radios {
+            radio.store_failing(at);
+        }
     }
 
     fn radio_mut(&mut self, name: &RadioName) -> Option<&mut Radio> {

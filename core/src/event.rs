@@ -9,7 +9,7 @@ use hubd_model::{
 
 use crate::credentials::event::CredentialsEvent;
 use crate::lifesafety::event::LifeSafetyEvent;
-use crate::view::CommandView;
+use crate::view::{CommandView, DongleWork};
 
 /// One entry of the journal, before it is sealed and chained.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -249,6 +249,17 @@ pub enum Event {
         /// When it was made, RFC 3339.
         made_at: String,
     },
+    /// A dongle's memory was copied, or a copy was written into a dongle; or neither could be done.
+    DongleMemory {
+        /// Whose.
+        radio: RadioName,
+        /// What was to be done.
+        work: DongleWork,
+        /// By whom it was asked for, for people.
+        by: String,
+        /// Why it was not done.
+        failure: Option<String>,
+    },
     /// The hub started.
     HubStarted {
         /// Its version.
@@ -311,6 +322,17 @@ impl Event {
             Self::BackupCreated { .. } => "backup.created",
             Self::BackupRestored { .. } => "backup.restored",
             Self::BackupRehearsed { .. } => "backup.rehearsed",
+            Self::DongleMemory { failure: Some(_), .. } => "radio.memory_failed",
+            Self::DongleMemory {
+                work: DongleWork::Copy,
+                failure: None,
+                ..
+            } => "radio.memory_copied",
+            Self::DongleMemory {
+                work: DongleWork::Write,
+                failure: None,
+                ..
+            } => "radio.memory_written",
             Self::HubStarted { .. } => "hub.started",
             Self::HubStopped => "hub.stopped",
             Self::HubDegraded { .. } => "hub.degraded",

@@ -1,8 +1,8 @@
 //! What happens to the mind.
 
 use hubd_model::{
-    AlarmId, CommandId, Entropy, IncidentId, InclusionAnswer, InclusionStrategy, LockId, LockOp, Millis,
-    RadioName, Report, Urgency, Zone,
+    AlarmId, CommandId, DongleImage, Entropy, IncidentId, InclusionAnswer, InclusionStrategy, LockId, LockOp,
+    Millis, RadioName, Report, Urgency, Zone,
 };
 use thiserror::Error;
 
@@ -149,6 +149,22 @@ pub enum Request {
     Exclude {
         /// On which radio.
         radio: RadioName,
+    },
+    /// Copy the memory of a radio's dongle and keep it.
+    CopyDongle {
+        /// Of which radio.
+        radio: RadioName,
+        /// Who asks, for the record.
+        requester: String,
+    },
+    /// Write a copy into the dongle of a radio: it takes the place of the one that the copy is of.
+    WriteDongle {
+        /// Of which radio.
+        radio: RadioName,
+        /// The copy.
+        image: DongleImage,
+        /// Who asks, for the record.
+        requester: String,
     },
     /// Remove a lock that no longer answers.
     RemoveFailedLock {

@@ -5,14 +5,19 @@
 //!
 //!   inclusion, exclusion:  Idle --request--> Waiting --reports--> ... --> Done | Failed
 //!                          under way and radio lost, or no word for SILENCE_MAX: Failed
+//!
+//!   dongle's memory:  Untouched --request--> UnderWay --copied or written, and that is on disk--> Done
+//!                                               +------- the radio says so, or no word for SILENCE_MAX: Failed
 //! ```
 
 use hubd_model::{
-    InclusionError, InclusionProgress, InclusionState, Millis, MonoTime, RadioName, RadioState,
+    DongleMemory, InclusionError, InclusionProgress, InclusionState, Millis, MonoTime, RadioName, RadioState,
+    UnixMillis,
 };
 
+use crate::event::Event;
 use crate::input::Refusal;
-use crate::view::RadioView;
+use crate::view::{DongleView, DongleWork, RadioView};
 
 /// An inclusion or exclusion of which nothing is heard for so long has failed. Longer than the longest pause that
 /// a standard allows: an S2 inclusion waits 240 s for a person's PIN.
@@ -26,8 +31,12 @@ pub(crate) struct Radio {
     degraded: bool,
     /// Whether the household was told that it has too many devices.
     pub(crate) overfull: bool,
-    /// When the inclusion or exclusion under way was last heard of.
+    /// When what is under way was last heard of.
     heard: MonoTime,
+    /// Who asked for what is done with the dongle's memory.
+    dongle_by: String,
+    /// The entry that tells the end of it, until that is on disk.
+    dongle_recorded: Option<u64>,
 }
 
 /// What a radio's new state means to the household.
@@ -51,10 +60,13 @@ impl Radio {
                 state: RadioState::Starting,
                 inclusion: InclusionProgress::default(),
                 exclusion: InclusionProgress::default(),
+                dongle: DongleView::Untouched,
             },
             degraded: false,
             overfull: false,
             heard: MonoTime::default(),
+            dongle_by: String::new(),
+            dongle_recorded: None,
         }
     }
 
@@ -111,6 +123,9 @@ impl Radio {
         if self.under_way() {
             return Err(Refusal::Busy("an inclusion or exclusion on this radio"));
         }
+        if self.dongle_work().is_some() {
+            return Err(Refusal::Busy("the memory of this radio's dongle"));
+        }
         Ok(())
     }
 
@@ -158,13 +173,96 @@ impl Radio {
         }
     }
 
-    pub(crate) fn deadline(&self) -> Option<MonoTime> {
-        self.under_way().then(|| self.heard + SILENCE_MAX)
+    /// What is being done with the dongle's memory.
+    fn dongle_work(&self) -> Option<DongleWork> {
+        match self.view.dongle {
+            DongleView::UnderWay { work, .. } => Some(work),
+            DongleView::Untouched | DongleView::Done { .. } | DongleView::Failed { .. } => None,
+        }
     }
 
-    pub(crate) fn tick(&mut self, now: MonoTime) {
+    /// Begins to copy or write the dongle's memory.
+    pub(crate) fn begin_dongle(&mut self, now: MonoTime, work: DongleWork, by: String) {
+        self.view.dongle = DongleView::UnderWay {
+            work,
+            done: 0,
+            total: 0,
+        };
+        self.dongle_by = by;
+        self.dongle_recorded = None;
+        self.heard = now;
+    }
+
+    /// The radio tells what becomes of the dongle's memory; what is to be recorded of it.
+    pub(crate) fn dongle(&mut self, now: MonoTime, at: UnixMillis, what: DongleMemory) -> Option<Event> {
+        let work = self.dongle_work().filter(|_| self.dongle_recorded.is_none())?;
+        self.heard = now;
+        let failure = match what {
+            DongleMemory::Progress { done, total } => {
+                self.view.dongle = DongleView::UnderWay { work, done, total };
+                return None;
+            }
+            // Told as done once that is on disk.
+            DongleMemory::Copied(_) | DongleMemory::Restored => None,
+            DongleMemory::Failed { reason } => Some(reason),
+        };
+        if let Some(reason) = failure.clone() {
+            self.view.dongle = DongleView::Failed { work, at, reason };
+        }
+        Some(Event::DongleMemory {
+            radio: self.view.name.clone(),
+            work,
+            by: self.dongle_by.clone(),
+            failure,
+        })
+    }
+
+    /// The entry that tells the end of it.
+    pub(crate) fn dongle_recorded(&mut self, seq: u64) {
+        self.dongle_recorded = self.dongle_work().map(|_| seq);
+    }
+
+    /// Every entry up to this one is on disk.
+    pub(crate) fn durable(&mut self, seq: u64, at: UnixMillis) {
+        if self.dongle_recorded.is_some_and(|recorded| recorded <= seq) {
+            self.dongle_recorded = None;
+            if let Some(work) = self.dongle_work() {
+                self.view.dongle = DongleView::Done { work, at };
+            }
+        }
+    }
+
+    /// What was copied cannot be kept.
+    pub(crate) fn store_failing(&mut self, at: UnixMillis) {
+        if self.dongle_recorded.take().is_none() {
+            return;
+        }
+        self.view.dongle = match self.dongle_work() {
+            Some(work @ DongleWork::Copy) => DongleView::Failed {
+                work,
+                at,
+                reason: "the copy could not be written to the disk; mend the disk and copy it again"
+                    .to_owned(),
+            },
+            Some(work @ DongleWork::Write) => DongleView::Done { work, at },
+            None => return,
+        };
+    }
+
+    pub(crate) fn deadline(&self) -> Option<MonoTime> {
+        let waits = self.under_way() || self.dongle_work().is_some();
+        waits.then(|| self.heard + SILENCE_MAX)
+    }
+
+    pub(crate) fn tick(&mut self, now: MonoTime, at: UnixMillis) {
         if self.deadline().is_some_and(|deadline| deadline <= now) {
             self.fail_under_way("timeout", "Nothing was heard of it for ten minutes; start anew.");
+            if let Some(work) = self.dongle_work() {
+                self.dongle_recorded = None;
+                let reason =
+                    "nothing was heard of the dongle for ten minutes; look at it, then try again".to_owned();
+                self.view.dongle = DongleView::Failed { work, at, reason };
+            }
         }
     }
 }
@@ -189,6 +287,7 @@ fn is_under_way(state: InclusionState) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hubd_model::{DongleImage, SecretBytes};
 
     fn away() -> RadioState {
         RadioState::Away {
@@ -240,13 +339,62 @@ mod tests {
                 radio.turn(away());
             } else {
                 let deadline = radio.deadline().unwrap();
-                radio.tick(deadline - Millis(1));
+                radio.tick(deadline - Millis(1), UnixMillis(0));
                 assert!(radio.under_way());
-                radio.tick(deadline);
+                radio.tick(deadline, UnixMillis(0));
             }
             assert_eq!(radio.view.inclusion.state, InclusionState::Failed);
             assert_eq!(radio.view.exclusion.state, InclusionState::Idle);
             assert_eq!(radio.deadline(), None);
         }
+    }
+
+    #[test]
+    fn a_copy_of_the_dongle_is_done_when_it_is_on_disk() {
+        let image = || DongleImage::new(SecretBytes::new(vec![1]));
+        let (now, at) = (MonoTime::from_micros(5), UnixMillis(7));
+        let mut radio = Radio::new(RadioName::parse("zwave").unwrap());
+        radio.turn(RadioState::Ready);
+        assert_eq!(
+            radio.dongle(now, at, DongleMemory::Restored),
+            None,
+            "nobody asked"
+        );
+        radio.begin_dongle(now, DongleWork::Copy, "anna".into());
+        assert_eq!(radio.check_free().unwrap_err().code(), "busy");
+        let progress = DongleMemory::Progress { done: 1, total: 2 };
+        assert_eq!(radio.dongle(now, at, progress), None);
+        let event = radio.dongle(now, at, DongleMemory::Copied(image())).unwrap();
+        assert_eq!(event.kind(), "radio.memory_copied");
+        radio.dongle_recorded(9);
+        radio.durable(8, at);
+        assert!(radio.check_free().is_err(), "it is not on disk yet");
+        radio.durable(9, at);
+        let work = DongleWork::Copy;
+        assert_eq!(radio.view.dongle, DongleView::Done { work, at });
+
+        radio.begin_dongle(now, DongleWork::Copy, "anna".into());
+        radio.dongle(now, at, DongleMemory::Copied(image())).unwrap();
+        radio.dongle_recorded(10);
+        radio.store_failing(at);
+        assert!(
+            matches!(radio.view.dongle, DongleView::Failed { .. }),
+            "nobody has it"
+        );
+
+        radio.begin_dongle(now, DongleWork::Write, "anna".into());
+        let reason = "of another kind".to_owned();
+        let event = radio.dongle(now, at, DongleMemory::Failed { reason }).unwrap();
+        assert_eq!(event.kind(), "radio.memory_failed");
+        radio.dongle_recorded(11);
+        assert!(matches!(radio.view.dongle, DongleView::Failed { .. }));
+        assert_eq!(radio.deadline(), None);
+
+        radio.begin_dongle(now, DongleWork::Write, "anna".into());
+        radio.tick(radio.deadline().unwrap(), at);
+        assert!(
+            matches!(radio.view.dongle, DongleView::Failed { .. }),
+            "silence ends it"
+        );
     }
 }

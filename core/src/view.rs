@@ -151,6 +151,50 @@ pub struct RadioView {
     pub inclusion: InclusionProgress,
     /// The exclusion under way or the last one.
     pub exclusion: InclusionProgress,
+    /// What becomes of its dongle's memory.
+    pub dongle: DongleView,
+}
+
+/// What is done with a dongle's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DongleWork {
+    /// It is copied and kept, so that it is in every backup from then on.
+    Copy,
+    /// A copy is written into it.
+    Write,
+}
+
+/// What became of the last order about a dongle's memory.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum DongleView {
+    /// There was none since the hub started.
+    #[default]
+    Untouched,
+    /// It is at work.
+    UnderWay {
+        /// What is done.
+        work: DongleWork,
+        /// So many bytes.
+        done: u32,
+        /// Out of so many; 0 while that is not known.
+        total: u32,
+    },
+    /// It was done; a copy is on disk, sealed.
+    Done {
+        /// What was done.
+        work: DongleWork,
+        /// When.
+        at: UnixMillis,
+    },
+    /// It was not done.
+    Failed {
+        /// What was not done.
+        work: DongleWork,
+        /// When that was known.
+        at: UnixMillis,
+        /// One sentence: what is wrong, what to do.
+        reason: String,
+    },
 }
 
 /// Whether the hub's records are being kept.

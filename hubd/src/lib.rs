@@ -2,9 +2,11 @@
 
 pub mod accounts;
 pub mod api;
+pub mod backups;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod dumps;
 pub mod hub;
 pub mod logging;
 pub mod notify;

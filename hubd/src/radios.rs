@@ -16,6 +16,8 @@ use crate::supervise::{Life, RadioPlan};
 
 /// The name under which a radio's network keys are sealed.
 pub const KEYS_SECRET: &str = "network_keys";
+/// The name under which the newest copy of a dongle's memory is sealed.
+pub const DONGLE_SECRET: &str = "dongle_memory";
 
 /// What the supervisor needs to keep a radio running. New network keys are durable before the radio may use them.
 ///

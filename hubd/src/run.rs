@@ -320,6 +320,10 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
                     verdicts.hear(&name, state);
                     self.judge_start();
                 }
+                if let Report::Dongle(DongleMemory::Copied(image)) = &report {
+                    let (radio, image) = (name.clone(), image.clone());
+                    self.submit(vec![StoreJob::KeepDongle { radio, image }], Show::AtCommit);
+                }
                 self.give(Input::Report { radio: name, report }, None);
             }
             FromRadio::KeepCache(bytes) => {

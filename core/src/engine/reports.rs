@@ -68,8 +68,16 @@ impl Engine {
                     self.devices.link(&id, link, &mut self.out);
                 }
             }
-            // Nobody has asked for this.
-            Report::Dongle(_) => {}
+            Report::Dongle(what) => {
+                let (now, at) = (self.out.mono(), self.out.at());
+                let Some(radio) = self.radio_mut(name) else { return };
+                if let Some(event) = radio.dongle(now, at, what) {
+                    let recorded = self.out.journal(None, event);
+                    if let Some(radio) = self.radio_mut(name) {
+                        radio.dongle_recorded(recorded);
+                    }
+                }
+            }
             Report::Codes { device, report } => self.codes_reported(name, &device, report),
             Report::AutoRelock { device, hold } => {
                 if let Some(DeviceId::Lock(lock)) = self.heard(name, &device, true) {

@@ -10,6 +10,7 @@ use crate::input::{Answer, Refusal, Request};
 use crate::lifesafety::request::LifeSafetyRefusal;
 use crate::outbox::DeviceId;
 use crate::radios::Radio;
+use crate::view::DongleWork;
 
 impl Engine {
     pub(super) fn request(&mut self, request: Request) -> Result<Answer, Refusal> {
@@ -107,6 +108,27 @@ impl Engine {
                 radio.check_free()?;
                 radio.begin_exclusion(now);
                 self.out.order(&name, Order::Exclude);
+            }
+            Request::CopyDongle {
+                radio: name,
+                requester,
+            } => {
+                let now = self.out.mono();
+                let radio = self.find_radio(&name)?;
+                radio.check_free()?;
+                radio.begin_dongle(now, DongleWork::Copy, requester);
+                self.out.order(&name, Order::CopyDongle);
+            }
+            Request::WriteDongle {
+                radio: name,
+                image,
+                requester,
+            } => {
+                let now = self.out.mono();
+                let radio = self.find_radio(&name)?;
+                radio.check_free()?;
+                radio.begin_dongle(now, DongleWork::Write, requester);
+                self.out.order(&name, Order::RestoreDongle(image));
             }
             Request::RemoveFailedLock { lock } => {
                 let (name, device) = self.lock_place(&lock)?;

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Accounts;
 use crate::hub::Hub;
-use crate::store::{AccountChange, Store};
+use crate::store::{AccountChange, Store, backup};
 
 /// How often the command line's notes are looked for. When nothing was written meanwhile, it costs no disk.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -51,12 +51,12 @@ pub async fn take_notes(store: &Store, hub: &Hub) {
     let mut last = None;
     for note in notes {
         let id = note.id;
-        let event = Event::AccountChanged {
+        let event = backup::noted(&note).unwrap_or_else(|| Event::AccountChanged {
             account: note.account,
             name: note.name,
             what: note.what,
             by: "the console".to_owned(),
-        };
+        });
         if hub.request(Request::Record(event)).await.is_err() {
             break;
         }

@@ -4,10 +4,7 @@
 //! a path that nobody thought of needs the largest right to change anything. This file is the only place that knows
 //! what a scope of a token and a role of a person allow; the OpenAPI document is written from it.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::AUTHORIZATION;
@@ -17,25 +14,17 @@ use axum::response::{IntoResponse, Response};
 use hubd_core::event::Event;
 use hubd_model::Role;
 use serde::Serialize;
-use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::Api;
 use super::connection::Peer;
+use super::console::AtConsole;
 use super::cookie;
 use super::problem::Problem;
+pub(super) use super::refusals::{Gate, Refused};
 use crate::accounts::is_confirmed;
 use crate::store::{AccountRow, SessionRow, StoreError};
 use crate::token::{self, Scope};
-
-/// More addresses than fail at once in a home; the one that failed longest ago is forgotten first.
-const ADDRESSES_MAX: usize = 1024;
-/// So many failures in a row are answered as such; further ones are only told to wait.
-const FAILURES_MAX: u32 = 10;
-/// Failures are forgotten when the address was quiet for so long.
-const FAILURES_WINDOW: Duration = Duration::from_mins(1);
-/// A refusal of one kind is recorded at most so often.
-const RECORD_EVERY: Duration = Duration::from_mins(1);
 
 /// What somebody may do. Scopes and roles are sets of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
@@ -137,10 +126,16 @@ pub(super) fn needed(method: &Method, path: Option<&str>) -> Need {
         | ("PATCH" | "DELETE", "/accounts/{id}")
         | ("PUT", "/security") => Need::Owner,
         // Who may make tokens and accounts may see who has one; nobody else. The emergency sheet says where the key box
-        // is and who lives here.
-        ("GET" | "HEAD", "/tokens" | "/accounts" | "/life-safety/sheet" | "/life-safety/sheet.pdf") => {
-            Need::Right(Right::Manage)
-        }
+        // is and who lives here. A backup is everything.
+        (
+            "GET" | "HEAD",
+            "/tokens"
+            | "/accounts"
+            | "/backups"
+            | "/backups/{name}"
+            | "/life-safety/sheet"
+            | "/life-safety/sheet.pdf",
+        ) => Need::Right(Right::Manage),
         (
             "GET" | "HEAD",
             "/locks" | "/locks/{id}" | "/alarms" | "/alarms/{id}" | "/radios" | "/radios/{name}"
@@ -168,7 +163,7 @@ fn needs_confirmation(method: &Method, path: &str) -> bool {
         return false;
     };
     match (method.as_str(), path) {
-        ("GET" | "HEAD", path) => path.ends_with("/reveal"),
+        ("GET" | "HEAD", path) => path.ends_with("/reveal") || path == "/backups/{name}",
         // The one asks for the password itself, the last for what a confirmed person began; coming and going changes
         // nothing of the policy.
         (_, "/account/password" | "/life-safety/occupancy") | ("PUT", "/account/totp") => false,
@@ -177,6 +172,7 @@ fn needs_confirmation(method: &Method, path: &str) -> bool {
         ("POST", "/life-safety/sheet.pdf") => true,
         (_, path) => {
             path.ends_with("/reveal")
+                || path.ends_with("/memory/restore")
                 || [
                     "/account/",
                     "/accounts",
@@ -209,6 +205,8 @@ pub(super) enum KnownBy {
     Token(Scope),
     /// A person's session.
     Session(Box<Person>),
+    /// The command line on this machine, by whoever may read and change the data folder.
+    Console,
 }
 
 /// A person who signed in.
@@ -240,7 +238,7 @@ impl Caller {
     pub(super) fn person(&self) -> Result<&Person, Problem> {
         match &self.known_by {
             KnownBy::Session(person) => Ok(person),
-            KnownBy::Token(_) => Err(person_needed()),
+            KnownBy::Token(_) | KnownBy::Console => Err(person_needed()),
         }
     }
 
@@ -249,6 +247,7 @@ impl Caller {
         match &self.known_by {
             KnownBy::Token(scope) => scope_rights(*scope).contains(&right),
             KnownBy::Session(person) => role_rights(person.account.role).contains(&right),
+            KnownBy::Console => scope_rights(Scope::Manage).contains(&right),
         }
     }
 
@@ -258,7 +257,7 @@ impl Caller {
     /// The problem by which a client asks the person again.
     pub(super) fn require_confirmed(&self, api: &Api) -> Result<(), Problem> {
         match &self.known_by {
-            KnownBy::Token(_) => Ok(()),
+            KnownBy::Token(_) | KnownBy::Console => Ok(()),
             KnownBy::Session(person) if is_confirmed(&person.session, api.now()) => Ok(()),
             KnownBy::Session(_) => {
                 let detail = "prove again that it is you: POST /api/v1/session/confirmation with a code of your second \
@@ -279,6 +278,7 @@ impl Caller {
                 .store()
                 .sessions()
                 .is_ok_and(|known| known.iter().any(|session| session.id == person.session.id)),
+            KnownBy::Console => true,
         }
     }
 }
@@ -287,81 +287,6 @@ fn person_needed() -> Problem {
     let detail =
         "this belongs to a person: sign in with POST /api/v1/session; a machine's token is not enough";
     Problem::new(StatusCode::FORBIDDEN, "person_needed", detail)
-}
-
-/// Why a request is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
-    /// Nothing was shown.
-    Missing,
-    /// A wrong token was shown.
-    Wrong,
-    /// The session has ended.
-    Ended,
-    /// Somebody known may not do this.
-    TooSmall,
-    /// It comes from another site's page.
-    Foreign,
-    /// A sign-in did not succeed.
-    SignIn,
-}
-
-const REFUSALS: usize = 6;
-
-/// The gate's memory of those whom it refused.
-#[derive(Debug, Default)]
-pub(super) struct Gate {
-    failures: Mutex<Failures>,
-}
-
-impl Gate {
-    /// Whether this refusal is to be recorded: at most one of its kind a minute.
-    pub(super) fn records(&self, refused: Refused) -> bool {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.records(refused, Instant::now())
-    }
-}
-
-#[derive(Debug, Default)]
-struct Failures {
-    by_address: HashMap<IpAddr, (u32, Instant)>,
-    recorded: [Option<Instant>; REFUSALS],
-}
-
-impl Failures {
-    /// Counts a failure; the seconds to wait when there were too many.
-    fn count(&mut self, address: IpAddr, now: Instant) -> Option<u32> {
-        if self.by_address.len() >= ADDRESSES_MAX && !self.by_address.contains_key(&address) {
-            self.by_address
-                .retain(|_, (_, last)| now.duration_since(*last) < FAILURES_WINDOW);
-            if self.by_address.len() >= ADDRESSES_MAX {
-                let oldest = self
-                    .by_address
-                    .iter()
-                    .min_by_key(|(_, (_, last))| *last)
-                    .map(|(who, _)| *who);
-                oldest.and_then(|who| self.by_address.remove(&who));
-            }
-        }
-        let (count, last) = self.by_address.entry(address).or_insert((0, now));
-        if now.duration_since(*last) >= FAILURES_WINDOW {
-            *count = 0;
-        }
-        *last = now;
-        *count = count.saturating_add(1);
-        (*count > FAILURES_MAX).then_some(60)
-    }
-
-    fn records(&mut self, refused: Refused, now: Instant) -> bool {
-        let Some(last) = self.recorded.get_mut(refused as usize) else {
-            return false;
-        };
-        if last.is_some_and(|last| now.duration_since(last) < RECORD_EVERY) {
-            return false;
-        }
-        *last = Some(now);
-        true
-    }
 }
 
 /// The gate.
@@ -379,7 +304,9 @@ pub(super) async fn gate(State(api): State<Api>, mut request: Request, next: Nex
     if need == Need::Open {
         return next.run(request).await;
     }
+    let at_console = request.extensions().get::<AtConsole>().is_some();
     let caller = match (bearer, cookie::of(&api, request.headers())) {
+        _ if at_console => Ok(Ok(console())),
         (Some(text), _) => by_token(&api, text),
         (None, Some(text)) => by_session(&api, text),
         (None, None) => Ok(Err(Refused::Missing)),
@@ -392,6 +319,8 @@ pub(super) async fn gate(State(api): State<Api>, mut request: Request, next: Nex
     let may = match &caller.known_by {
         KnownBy::Token(scope) => need.is_met_by_scope(*scope),
         KnownBy::Session(person) => need.is_met_by_role(person.account.role),
+        // As a machine with the largest scope: people and their accounts have commands of their own.
+        KnownBy::Console => need.is_met_by_scope(Scope::Manage),
     };
     if !may {
         return refuse(&api, &request, Refused::TooSmall, need).into_response();
@@ -414,6 +343,15 @@ pub(super) async fn gate(State(api): State<Api>, mut request: Request, next: Nex
     }
     request.extensions_mut().insert(caller);
     next.run(request).await
+}
+
+/// The command line as a caller.
+fn console() -> Caller {
+    Caller {
+        id: "console".to_owned(),
+        name: "the command line".to_owned(),
+        known_by: KnownBy::Console,
+    }
 }
 
 /// The caller with this token. The store finds it by the SHA-256 of its text: how long that takes tells nothing of
@@ -475,15 +413,7 @@ fn is_foreign(headers: &HeaderMap) -> bool {
 
 fn refuse(api: &Api, request: &Request, refused: Refused, need: Need) -> Problem {
     let address = address(api, request);
-    let now = Instant::now();
-    let (wait, records) = {
-        let mut failures = api.gate().failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = match refused {
-            Refused::Missing | Refused::Wrong => address.and_then(|address| failures.count(address, now)),
-            Refused::Ended | Refused::TooSmall | Refused::Foreign | Refused::SignIn => None,
-        };
-        (wait, failures.records(refused, now))
-    };
+    let (wait, records) = api.gate().note(refused, address);
     if records {
         let from = address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string());
         let what = match refused {
@@ -521,7 +451,8 @@ fn refuse(api: &Api, request: &Request, refused: Refused, need: Need) -> Problem
 }
 
 fn too_small(request: &Request, need: Need) -> Problem {
-    if bearer(request.headers()).is_none() {
+    let at_console = request.extensions().get::<AtConsole>().is_some();
+    if bearer(request.headers()).is_none() && !at_console {
         let roles: Vec<&str> = ROLES
             .into_iter()
             .filter(|role| need.is_met_by_role(*role))
@@ -655,32 +586,5 @@ mod tests {
                 "{method} {path}"
             );
         }
-    }
-
-    #[test]
-    fn the_table_of_failures_is_bounded_and_forgets() {
-        let mut failures = Failures::default();
-        let mine = IpAddr::from([127, 0, 0, 1]);
-        let start = Instant::now();
-        for _ in 0..FAILURES_MAX {
-            assert_eq!(failures.count(mine, start), None);
-        }
-        assert_eq!(failures.count(mine, start), Some(60));
-        let later = start + FAILURES_WINDOW;
-        assert_eq!(failures.count(mine, later), None);
-        for number in 0..5000_u32 {
-            failures.count(IpAddr::from(number.to_be_bytes()), later);
-        }
-        assert!(failures.by_address.len() <= ADDRESSES_MAX);
-    }
-
-    #[test]
-    fn a_refusal_of_one_kind_is_recorded_once_a_minute() {
-        let mut failures = Failures::default();
-        let start = Instant::now();
-        assert!(failures.records(Refused::Wrong, start));
-        assert!(!failures.records(Refused::Wrong, start));
-        assert!(failures.records(Refused::Missing, start));
-        assert!(failures.records(Refused::Wrong, start + RECORD_EVERY));
     }
 }

@@ -8,10 +8,13 @@ mod account;
 mod accounts;
 mod alarms;
 mod auth;
+mod backups;
 mod commands;
 mod connection;
+pub mod console;
 mod cookie;
 mod credentials;
+mod dongles;
 mod doors;
 mod drills;
 mod events;
@@ -26,6 +29,7 @@ pub mod openapi;
 mod people;
 mod problem;
 mod radios;
+mod refusals;
 mod schedules;
 mod security;
 pub mod server;
@@ -55,6 +59,7 @@ use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
+use crate::backups::Backups;
 use crate::hub::Hub;
 use crate::notify::Notifier;
 use crate::store::Store;
@@ -128,6 +133,8 @@ struct Inner {
     notifier: OnceLock<Notifier>,
     /// By which hours are judged.
     dates: OnceLock<Dates>,
+    /// Makes and keeps backups.
+    backups: OnceLock<Backups>,
 }
 
 impl Api {
@@ -147,6 +154,7 @@ impl Api {
             authority: OnceLock::new(),
             notifier: OnceLock::new(),
             dates: OnceLock::new(),
+            backups: OnceLock::new(),
         }))
     }
 
@@ -175,6 +183,17 @@ impl Api {
 
     fn dates(&self) -> Option<&Dates> {
         self.0.dates.get()
+    }
+
+    /// The same API, by which backups are made and kept.
+    #[must_use]
+    pub fn with_backups(self, backups: Backups) -> Self {
+        self.0.backups.get_or_init(|| backups);
+        self
+    }
+
+    fn backups(&self) -> Option<&Backups> {
+        self.0.backups.get()
     }
 
     fn notifier(&self) -> Option<&Notifier> {
@@ -258,6 +277,9 @@ fn router(api: Api) -> Router {
         .route("/health", get(health::health))
         .route("/radios", get(radios::list))
         .route("/radios/{name}", get(radios::one))
+        .route("/radios/{name}/memory", get(dongles::one))
+        .route("/radios/{name}/memory/copy", post(dongles::copy))
+        .route("/radios/{name}/memory/restore", post(dongles::restore))
         .route(
             "/radios/{name}/inclusion",
             get(radios::inclusion)
@@ -352,6 +374,9 @@ fn router(api: Api) -> Router {
             get(verification::one).post(verification::begin),
         )
         .route("/events/stream", get(stream::stream))
+        .route("/backups", get(backups::list).post(backups::create))
+        .route("/backups/{name}", get(backups::one).delete(backups::remove))
+        .route("/backups/{name}/rehearsal", post(backups::rehearse))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", delete(tokens::remove))
         .route("/notifications", get(notifications::list))

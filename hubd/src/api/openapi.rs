@@ -12,9 +12,9 @@ use utoipa::{Modify, OpenApi};
 
 use super::auth::{Need, ROLES, needed};
 use super::{
-    account, accounts, alarms, commands, credentials, drills, events, health, incidents, life_safety, locks,
-    notifications, people, problem, radios, security, session, sessions, sheet, slots, stream, tokens,
-    verification,
+    account, accounts, alarms, backups, commands, credentials, dongles, drills, events, health, incidents,
+    life_safety, locks, notifications, people, problem, radios, security, session, sessions, sheet, slots,
+    stream, tokens, verification,
 };
 use crate::token::Scope;
 
@@ -39,6 +39,7 @@ pub const COMMITTED: &str = include_str!("../../../docs/openapi.json");
         health::health,
         radios::list, radios::one, radios::include, radios::inclusion, radios::answer, radios::cancel_inclusion,
         radios::exclude, radios::exclusion, radios::cancel_exclusion,
+        dongles::one, dongles::copy, dongles::restore,
         locks::list, locks::one, locks::rename, locks::remove, locks::refresh,
         commands::create, commands::one,
         people::list, people::one, people::add, people::change, people::remove,
@@ -55,6 +56,7 @@ pub const COMMITTED: &str = include_str!("../../../docs/openapi.json");
         drills::list, drills::one, drills::start, drills::end,
         sheet::texts, sheet::set_texts, sheet::print, sheet::print_with_pins,
         events::list, stream::stream, verification::begin, verification::one,
+        backups::list, backups::create, backups::one, backups::remove, backups::rehearse,
         tokens::list, tokens::create, tokens::remove,
         notifications::list, notifications::test,
         session::setup, session::set_up, session::take_invitation, session::one, session::sign_in,

@@ -88,11 +88,11 @@ pub async fn serve_tls(listener: TcpListener, api: Api, acceptor: TlsAcceptor) {
 
 /// What each connection is served with.
 #[derive(Clone)]
-struct Serving {
-    router: Router,
-    acceptor: Option<TlsAcceptor>,
-    limits: Limits,
-    stopping: CancellationToken,
+pub(super) struct Serving {
+    pub(super) router: Router,
+    pub(super) acceptor: Option<TlsAcceptor>,
+    pub(super) limits: Limits,
+    pub(super) stopping: CancellationToken,
 }
 
 async fn take_connections(listener: TcpListener, api: Api, acceptor: Option<TlsAcceptor>) {
@@ -201,8 +201,14 @@ async fn to_https(request: axum::extract::Request) -> Response {
     }
 }
 
-async fn converse<S>(stream: S, address: SocketAddr, place: Place, router: Router, service: &Serving)
-where
+/// Answers the requests of one connection.
+pub(super) async fn converse<S>(
+    stream: S,
+    address: SocketAddr,
+    place: Place,
+    router: Router,
+    service: &Serving,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Serving { limits, stopping, .. } = service;

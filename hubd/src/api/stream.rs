@@ -9,6 +9,9 @@
 //! it can be read, so subscribing before reading leaves no gap, and numbers tell apart what comes from both. A slow
 //! client holds one page and no more: what it misses live is read again from the store, and one that takes nothing
 //! for a while is cut and can resume.
+//!
+//! How far a backup is comes in between as events named `backup`, without a number: they are no entries, and only the
+//! newest of them counts.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -21,17 +24,19 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::Api;
 use super::auth::{Caller, Right};
+use super::backups::WorkDto;
 use super::doors::glimpse;
 use super::events::{EventDto, is_about, subjects};
 use super::extract::{Params, bad_parameter};
 use super::problem::Problem;
+use crate::backups::{Backups, Job};
 use crate::store::{Filter, StoredEntry};
 
 /// How many stored entries are read at once.
@@ -51,7 +56,8 @@ const HEARTBEAT: &[u8] = b":\n\n";
     ("alarm" = Option<String>, Query, description = "Only of this detector."),
     ("person" = Option<String>, Query, description = "Only of this person."),
     ("kind" = Option<String>, Query, description = "Only of this kind.")), responses(
-    (status = 200, description = "The stream; a line `:` shows every 15 seconds that it lives. It ends when its token is removed.", body = String,
+    (status = 200, description = "The stream; a line `:` shows every 15 seconds that it lives. It ends when its token is removed. \
+        Without a filter, who may manage the hub also gets events named `backup`, without an `id`, whose data is a `BackupWork`.", body = String,
         content_type = "text/event-stream"),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn stream(
@@ -87,8 +93,14 @@ pub(super) async fn stream(
         // Now is after the newest entry.
         None => (Phase::Live, newest),
     };
+    let filtered = filter != Filter::default();
+    let backups = api
+        .backups()
+        .filter(|_| !filtered && caller.may(Right::Manage))
+        .map(Backups::watch);
     let follower = Follower {
         live,
+        backups,
         filter,
         phase,
         last,
@@ -139,6 +151,8 @@ struct Follower {
     api: Api,
     filter: Filter,
     live: Receiver<Arc<StoredEntry>>,
+    /// How far a backup is, for those who may know.
+    backups: Option<watch::Receiver<Option<Job>>>,
     phase: Phase,
     /// The last entry that was looked at, sent or filtered out.
     last: u64,
@@ -178,6 +192,10 @@ impl Follower {
                     return Some(Bytes::from_static(HEARTBEAT));
                 }
                 received = self.live.recv() => received,
+                job = changed(&mut self.backups) => match job {
+                    Some(job) => return Some(backup_frame(job)),
+                    None => continue,
+                },
             };
             match received {
                 Ok(entry) => {
@@ -236,6 +254,28 @@ impl Follower {
             }
         }
     }
+}
+
+/// The next state of a backup's work; never, where nobody may know.
+async fn changed(backups: &mut Option<watch::Receiver<Option<Job>>>) -> Option<Job> {
+    let Some(work) = backups else {
+        return std::future::pending().await;
+    };
+    if work.changed().await.is_err() {
+        // The hub stops, which ends the stream, too.
+        *backups = None;
+        return None;
+    }
+    work.borrow_and_update().clone()
+}
+
+fn backup_frame(job: Job) -> Bytes {
+    let mut bytes = b"event: backup\ndata: ".to_vec();
+    if let Err(error) = serde_json::to_writer(&mut bytes, &WorkDto::from(job)) {
+        tracing::error!(%error, "how far a backup is could not be written as JSON");
+    }
+    bytes.extend_from_slice(b"\n\n");
+    bytes.into()
 }
 
 fn frame(entry: &StoredEntry) -> Bytes {

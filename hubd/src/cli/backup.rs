@@ -5,15 +5,16 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use hubd_model::SecretString;
+use hubd_model::{RadioName, SecretString};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{AnswerForm, Fault, Place, store_options};
+use super::console::{Console, confirm};
+use super::{AnswerForm, Fault, Place, dongle, store_options};
 use crate::clock;
-use crate::config::{Config, DEFAULT_PATH};
+use crate::config::Config;
 use crate::store::backup::{self, Counts, Here, Opener, Progress, Sources, Step};
-use crate::store::{RecoveryKey, TEXT_BYTES_MAX};
+use crate::store::{RecoveryKey, StoreError, TEXT_BYTES_MAX};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Backup {
@@ -25,6 +26,9 @@ pub(super) enum Backup {
         /// Make it even though no recovery key could open it: then only this hub can
         #[arg(long)]
         hub_only: bool,
+        /// Do not ask the hub that runs to copy its dongles first: what was copied before is in the backup
+        #[arg(long)]
+        no_dongles: bool,
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
@@ -41,6 +45,13 @@ pub(super) enum Backup {
         /// Even if the data folder is another hub's: that one is kept aside
         #[arg(long)]
         replace_other_hub: bool,
+        /// When the hub starts, write the network that the backup holds into the dongle of this radio; the network that
+        /// the dongle has now is lost
+        #[arg(long = "write-dongle", value_name = "RADIO")]
+        write_dongles: Vec<String>,
+        /// Do not ask whether the dongles' networks may be lost
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
@@ -104,15 +115,30 @@ pub(super) fn answer(command: &Backup, out: &mut dyn Write) -> Result<bool, Faul
         Backup::Create {
             file,
             hub_only,
+            no_dongles,
             place,
             answer,
-        } => create(file.as_deref(), *hub_only, place, *answer, out).map(|()| true),
+        } => create(file.as_deref(), *hub_only, !*no_dongles, place, *answer, out).map(|()| true),
         Backup::Restore {
             from,
             replace_other_hub,
+            write_dongles,
+            yes,
             place,
             answer,
-        } => restore(from, *replace_other_hub, &place.load()?, *answer, out).map(|()| true),
+        } => {
+            let config = place.load()?;
+            let radios = named(&config, write_dongles)?;
+            if !radios.is_empty() {
+                let what = format!(
+                    "when the hub starts, the network that the backup holds is written into the dongle of {}, and the \
+                     one that it has now is lost",
+                    write_dongles.join(" and ")
+                );
+                confirm(*yes, &what)?;
+            }
+            restore(from, *replace_other_hub, &radios, &config, *answer, out).map(|()| true)
+        }
         Backup::Rehearse {
             from,
             scratch,
@@ -125,17 +151,18 @@ pub(super) fn answer(command: &Backup, out: &mut dyn Write) -> Result<bool, Faul
 fn create(
     file: Option<&Path>,
     hub_only: bool,
+    dongles: bool,
     place: &Place,
     answer: AnswerForm,
     out: &mut dyn Write,
 ) -> Result<(), Fault> {
     let config = place.load()?;
+    if dongles {
+        copy_dongles(&config)?;
+    }
     let now = clock::unix_millis();
     let file = file.map_or_else(|| PathBuf::from(backup::file_name(now)), Path::to_owned);
-    let config_file = place
-        .config
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(DEFAULT_PATH));
+    let config_file = place.file();
     let options = store_options(&config.vault.recovery_recipients);
     let sources = Sources {
         dir: &config.data_dir,
@@ -145,6 +172,12 @@ fn create(
         hub_only,
     };
     let manifest = telling(|progress| backup::create(sources, &file, progress))?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    left_word(backup::note_created(
+        &config.data_dir,
+        &name,
+        manifest.recovery_keys,
+    ))?;
     if answer.json {
         writeln!(out, "{}", json!({ "file": file, "manifest": manifest }))?;
         return Ok(());
@@ -172,6 +205,7 @@ fn create(
 fn restore(
     from: &Source,
     replace_other_hub: bool,
+    write_dongles: &[RadioName],
     config: &Config,
     answer: AnswerForm,
     out: &mut dyn Write,
@@ -192,6 +226,9 @@ fn restore(
         )
     })?;
     let manifest = &restored.manifest;
+    if !write_dongles.is_empty() {
+        backup::ask_for_dongles(dir, write_dongles)?;
+    }
     if answer.json {
         writeln!(
             out,
@@ -227,6 +264,49 @@ fn restore(
     Ok(())
 }
 
+/// What was done is done, whether or not the hub's journal will tell of it.
+fn left_word(left: Result<(), StoreError>) -> Result<(), Fault> {
+    if let Err(error) = left {
+        writeln!(
+            io::stderr(),
+            "The hub's journal will not tell of it: {error}. Run this as the hub's own user."
+        )?;
+    }
+    Ok(())
+}
+
+/// The radios of the configuration with these names.
+fn named(config: &Config, names: &[String]) -> Result<Vec<RadioName>, Fault> {
+    let radio = |name: &String| {
+        let known = config.radios.iter().find(|radio| radio.name.as_str() == name);
+        known
+            .map(|radio| radio.name.clone())
+            .ok_or_else(|| format!("there is no radio {name}; radios are named in the configuration").into())
+    };
+    names.iter().map(radio).collect()
+}
+
+/// Has each radio's dongle copied by the hub that runs. A dongle that cannot be copied now holds up no backup.
+fn copy_dongles(config: &Config) -> Result<(), Fault> {
+    let console = Console::new(config)?;
+    for radio in &config.radios {
+        let copied = if console.answers() {
+            dongle::copied(&console, radio.name.as_str())
+        } else {
+            Err("no hub runs here that could ask it".into())
+        };
+        if let Err(reason) = copied {
+            writeln!(
+                io::stderr(),
+                "The dongle of radio {} was not copied ({reason}). The backup holds the copy that was made before, if \
+                 there is one.",
+                radio.name
+            )?;
+        }
+    }
+    Ok(())
+}
+
 fn rehearse(
     from: &Source,
     scratch: Option<&Path>,
@@ -239,6 +319,10 @@ fn rehearse(
     let scratch = scratch.unwrap_or(dir);
     let rehearsal = telling(|progress| backup::rehearse(&from.file, &opener, dir, scratch, now, progress))?;
     let manifest = &rehearsal.manifest;
+    if let Here::Continues { .. } = rehearsal.here {
+        let name = from.file.file_name().unwrap_or_default().to_string_lossy();
+        left_word(backup::note_rehearsed(dir, &name, &manifest.created_at))?;
+    }
     let (good, here) = match rehearsal.here {
         Here::Nobody => (true, "There is no hub here to compare it with.".to_owned()),
         Here::OtherHub => (true, "The hub here is another one.".to_owned()),
@@ -306,6 +390,7 @@ fn what(counts: &Counts) -> String {
         some(counts.locks, "lock", "locks"),
         some(counts.alarms, "alarm", "alarms"),
         some(counts.radios, "radio's keys", "radios' keys"),
+        some(counts.dongles, "dongle's memory", "dongles' memories"),
         some(counts.accounts, "account", "accounts"),
         some(counts.tokens, "token", "tokens"),
     ]

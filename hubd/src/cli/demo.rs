@@ -101,7 +101,7 @@ async fn play(options: &Options, out: &mut dyn Write) -> Result<(), Fault> {
         });
     }
     let (ready, running) = oneshot::channel();
-    let hub = house(config, stop.clone(), |running| {
+    let hub = house(config, None, stop.clone(), |running| {
         // Whoever waits for it is below; if it is gone, the hub is about to stop.
         let _ = ready.send(running);
     });

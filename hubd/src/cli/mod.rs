@@ -3,13 +3,18 @@
 mod account;
 mod backup;
 mod check;
+mod console;
+mod credential;
 mod demo;
 mod doctor;
+mod dongle;
 mod import;
 pub mod journal;
 mod keys;
+mod person;
 mod recovery;
 mod run;
+mod slots;
 mod token;
 
 use std::fs::File;
@@ -19,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, DEFAULT_PATH};
 use crate::store::StoreOptions;
 use journal::{ExportFormat, VerifyFormat};
 
@@ -70,6 +75,15 @@ enum Command {
     /// Make, reset, list and remove people's accounts; works while the hub runs, and without it
     #[command(subcommand)]
     Account(Account),
+    /// People of the household; asks the hub that runs
+    #[command(subcommand)]
+    Person(person::Person),
+    /// What opens doors for people: PINs, tags, fingers, keys; asks the hub that runs
+    #[command(subcommand)]
+    Credential(credential::Credential),
+    /// What each lock holds, and what a person decides about it; asks the hub that runs
+    #[command(subcommand)]
+    Slots(slots::Slots),
     /// Take over what another controller knows
     #[command(subcommand)]
     Import(import::Import),
@@ -218,6 +232,30 @@ enum Radio {
         #[command(flatten)]
         place: Place,
     },
+    /// Copy the memory of a radio's dongle, its network, and keep it: it is in every backup from then on; asks the hub that
+    /// runs
+    #[command(after_help = "Example:\n  sudo -u hubd hubd radio copy-dongle zwave")]
+    CopyDongle {
+        /// The radio's name in the configuration
+        name: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Write the copy that is kept into the dongle that is plugged in, which takes the place of the old one; asks the hub
+    /// that runs
+    #[command(
+        after_help = "Example, after a restore on a new machine with a new dongle of the same kind:\n  \
+        sudo -u hubd hubd radio write-dongle zwave"
+    )]
+    WriteDongle {
+        /// The radio's name in the configuration
+        name: String,
+        /// Do not ask: the network that this dongle has now may be lost
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
 /// Which configuration.
@@ -229,6 +267,11 @@ struct Place {
 }
 
 impl Place {
+    /// The configuration's file, whether or not it is there.
+    fn file(&self) -> PathBuf {
+        self.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_PATH))
+    }
+
     fn load(&self) -> Result<Config, ConfigError> {
         // Names and values that are not text cannot be hubd's.
         let environment = std::env::vars_os()
@@ -363,9 +406,18 @@ fn answer(command: Command, out: &mut dyn Write) -> Result<bool, Fault> {
         Command::Account(Account::Remove { name, place }) => {
             account::remove(&place.load()?, &name, out).map(|()| true)
         }
+        Command::Person(command) => person::answer(&command, out).map(|()| true),
+        Command::Credential(command) => credential::answer(&command, out).map(|()| true),
+        Command::Slots(command) => slots::answer(&command, out).map(|()| true),
         Command::Import(command) => import::answer(&command, out).map(|()| true),
         Command::Radio(Radio::ImportKeys { name, replace, place }) => {
             keys::import(&place.load()?, &name, replace, io::stdin().lock(), out).map(|()| true)
+        }
+        Command::Radio(Radio::CopyDongle { name, place }) => {
+            dongle::copy(&place.load()?, &name, out).map(|()| true)
+        }
+        Command::Radio(Radio::WriteDongle { name, yes, place }) => {
+            dongle::write(&place.load()?, &name, yes, out).map(|()| true)
         }
         Command::Openapi => {
             out.write_all(crate::api::openapi::generate()?.as_bytes())?;

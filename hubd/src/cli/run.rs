@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Fault, Place, store_options};
 use crate::accounts::{self, chores::chores};
 use crate::api::{self, Api, Dates, Limits};
+use crate::backups::{self, Backups};
 use crate::clock::{self, Clock};
 use crate::config::{Config, RadioConfig};
 use crate::hub::Hub;
@@ -26,17 +28,19 @@ use crate::run::Parts;
 use crate::run::start::NoRadio;
 use crate::store::{AccountChange, Store, StoreError};
 use crate::supervise::supervise;
-use crate::{logging, radios, run as event_loop, tls, token_watch};
+use crate::{dumps, logging, radios, run as event_loop, tls, token_watch};
 
 /// Runs until a signal ends it, or no radio can be used at the start.
 pub(super) fn run(place: &Place) -> Result<(), Fault> {
     let config = place.load()?;
     logging::start(config.log)?;
+    dumps::refuse();
+    let file = place.file();
     runtime()?.block_on(async {
         let stop = CancellationToken::new();
         stop_at_signal(stop.clone())?;
         // A task of its own: to wake what `block_on` itself waits for costs a system call each time.
-        match tokio::spawn(house(config, stop, |_| {})).await {
+        match tokio::spawn(house(config, Some(file), stop, |_| {})).await {
             Ok(ended) => ended,
             Err(failed) => std::panic::resume_unwind(failed.into_panic()),
         }
@@ -64,9 +68,11 @@ pub(super) struct Running {
     pub(super) setup_code: Option<SecretString>,
 }
 
-/// A hub with this configuration, until `stop` is cancelled. `running` is called before its first event.
+/// A hub with this configuration, which was read from `file`, until `stop` is cancelled. `running` is called before its
+/// first event.
 pub(super) async fn house(
     config: Config,
+    file: Option<PathBuf>,
     stop: CancellationToken,
     running: impl FnOnce(Running) + Send + 'static,
 ) -> Result<(), Fault> {
@@ -111,7 +117,14 @@ pub(super) async fn house(
     );
     let notifier = Notifier::new(&config.notify, clock::unix_millis)?;
     notifier.start(store.live(), &hub, &serving);
-    let api = api.with_notifier(notifier);
+    let backups = Backups::new(backups::Parts {
+        hub: hub.clone(),
+        dir: config.data_dir.clone(),
+        options: store_options(&config.vault.recovery_recipients),
+        config: file,
+        clock: clock::unix_millis,
+    });
+    let api = api.with_notifier(notifier).with_backups(backups);
     let clock = Arc::new(Clock::system());
     let date = Arc::clone(&clock);
     let api = api.with_dates(Dates {
@@ -120,6 +133,18 @@ pub(super) async fn house(
     });
     // Before the API can change any.
     let tokens = tokio::spawn(token_watch::watch(store.clone(), hub.clone(), serving.clone()));
+    let console = match api::console::listen(&config.data_dir) {
+        Ok(listener) => {
+            let (dir, api) = (config.data_dir.clone(), api.clone());
+            Some(tokio::spawn(async move {
+                api::console::serve(listener, &dir, api).await;
+            }))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the command line cannot reach this hub: there is no socket in data_dir");
+            None
+        }
+    };
     let server = match tls::open(&config.http.tls, &store, clock::unix_millis()).await? {
         None => tokio::spawn(api::server::serve(listener, api)),
         Some(keeper) => {
@@ -145,6 +170,15 @@ pub(super) async fn house(
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|_| StoreError::Random)?;
     let entropy = Entropy::new(random);
+    let write_dongles = opened.write_dongles;
+    if !write_dongles.is_empty() {
+        tokio::spawn(backups::write_dongles(
+            hub.clone(),
+            store.clone(),
+            write_dongles,
+            serving.clone(),
+        ));
+    }
     if let Some(made_at) = opened.restored {
         tracing::warn!(%made_at, "this hub was restored from a backup; what came after that time is not in it");
         // Sessions that were ended since then must not come back with it.
@@ -189,6 +223,11 @@ pub(super) async fn house(
         serving.cancel();
         if let Err(error) = server.await {
             tracing::error!(%error, "the HTTP server ended badly");
+        }
+        if let Some(console) = console
+            && let Err(error) = console.await
+        {
+            tracing::error!(%error, "the console ended badly");
         }
         if let Err(error) = tokens.await {
             tracing::error!(%error, "changed tokens were not recorded");

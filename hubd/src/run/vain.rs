@@ -50,7 +50,10 @@ impl VainStart {
         };
         let entries = |job: &StoreJob| match job {
             StoreJob::Journal(entry) => Some(belongs(&entry.event)),
-            StoreJob::Save(_) | StoreJob::Forget(_) | StoreJob::KeepCache { .. } => None,
+            StoreJob::Save(_)
+            | StoreJob::Forget(_)
+            | StoreJob::KeepCache { .. }
+            | StoreJob::KeepDongle { .. } => None,
         };
         if held.len() >= HELD_MAX || !records.iter().filter_map(entries).all(|belongs| belongs) {
             let mut all = self.release();
@@ -61,7 +64,10 @@ impl VainStart {
         for job in records {
             match job {
                 StoreJob::Journal(entry) => held.push(entry),
-                StoreJob::Save(_) | StoreJob::Forget(_) | StoreJob::KeepCache { .. } => rest.push(job),
+                StoreJob::Save(_)
+                | StoreJob::Forget(_)
+                | StoreJob::KeepCache { .. }
+                | StoreJob::KeepDongle { .. } => rest.push(job),
             }
         }
         rest
@@ -126,7 +132,10 @@ mod tests {
         jobs.into_iter()
             .map(|job| match job {
                 StoreJob::Journal(entry) => entry.seq,
-                StoreJob::Save(_) | StoreJob::Forget(_) | StoreJob::KeepCache { .. } => 0,
+                StoreJob::Save(_)
+                | StoreJob::Forget(_)
+                | StoreJob::KeepCache { .. }
+                | StoreJob::KeepDongle { .. } => 0,
             })
             .collect()
     }

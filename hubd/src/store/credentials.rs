@@ -22,6 +22,8 @@ const VERSION: u8 = 1;
 /// The name of the key in its table.
 const KEY_NAME: &str = "credentials";
 const NONCE_BYTES: usize = 24;
+/// More than a row takes, whatever its schedules and locks.
+const ROW_BYTES: usize = 32 * 1024;
 
 /// Names a row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -102,7 +104,9 @@ impl CodesKey {
     pub(crate) fn seal(&self, record: &CredentialsRecord) -> Result<(Key, Vec<u8>), StoreError> {
         let key = Key::from(&record.key());
         let failed = || StoreError::Sealed("seal a person or code");
-        let plain = Zeroizing::new(serde_json::to_vec(&Row::from(record)).map_err(|_| failed())?);
+        // A buffer that grows leaves its beginning behind in memory; only what was there at the end is wiped.
+        let mut plain = Zeroizing::new(Vec::with_capacity(ROW_BYTES));
+        serde_json::to_writer(&mut *plain, &Row::from(record)).map_err(|_| failed())?;
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| StoreError::Random)?;
         let cipher = XChaCha20Poly1305::new(&(*self.0).into());

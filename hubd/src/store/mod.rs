@@ -46,12 +46,13 @@ use std::thread::{self, JoinHandle};
 use hubd_core::event::Entry;
 use hubd_core::input::Memory;
 use hubd_core::output::{Record, RecordKey};
-use hubd_model::{AlarmId, LockId, PersonId, RadioName, SecretBytes, UnixMillis};
+use hubd_model::{AlarmId, DongleImage, LockId, PersonId, RadioName, SecretBytes, UnixMillis};
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, broadcast, mpsc};
 
 use crate::clock;
+use crate::radios::DONGLE_SECRET;
 
 use credentials::CodesKey;
 use durable::{SyncQueue, Syncer};
@@ -155,6 +156,13 @@ pub enum StoreJob {
         /// What.
         bytes: Vec<u8>,
     },
+    /// Keep the newest copy of a dongle's memory, sealed. It is on disk no later than the entries that come after it.
+    KeepDongle {
+        /// Of which radio's dongle.
+        radio: RadioName,
+        /// The copy.
+        image: DongleImage,
+    },
 }
 
 /// When live listeners hear of entries.
@@ -201,6 +209,8 @@ pub struct Opened {
     pub memory: Memory,
     /// When the backup was made that was restored into this folder since the last start, RFC 3339.
     pub restored: Option<String>,
+    /// Into which radios' dongles the copies of that backup shall be written.
+    pub write_dongles: Vec<RadioName>,
     /// When the last start of the hub began, if it was in vain: no radio could be used, and it stopped.
     pub vain_start: Option<UnixMillis>,
     /// How the store does from now on.
@@ -251,7 +261,7 @@ impl Store {
         let db = database::open(dir)?;
         let vault = Arc::new(opening::open_vault(&db, dir, options)?);
         let tail = Tail::read(&db)?;
-        let restored = backup::restored(&db)?;
+        let (restored, write_dongles) = backup::restored(&db)?;
         let codes = CodesKey::open(&db, &vault)?;
         let durable = tail.head.seq;
 
@@ -319,6 +329,7 @@ impl Store {
             Opened {
                 memory,
                 restored,
+                write_dongles,
                 vain_start,
                 status,
             },
@@ -369,6 +380,17 @@ impl Store {
                 }
                 StoreJob::KeepCache { radio, bytes } => {
                     rows.push((RowKey::Cache(radio), RowChange::Cache(bytes)));
+                }
+                StoreJob::KeepDongle { radio, image } => {
+                    let change = Change::PutSecret {
+                        radio,
+                        name: DONGLE_SECRET.to_owned(),
+                        secret: SecretBytes::new(image.expose().to_vec()),
+                    };
+                    // Nobody waits for it: the entry that tells of it comes after it.
+                    if let Err(error) = self.inner.inbox.change(change) {
+                        tracing::error!(%error, "a copy of a dongle's memory is lost; copy it again");
+                    }
                 }
             }
         }

@@ -149,6 +149,12 @@ pub fn data(event: &Event) -> Value {
         }
         Event::BackupRestored { made_at } => json!({ "made_at": made_at }),
         Event::BackupRehearsed { name, made_at } => json!({ "name": name, "made_at": made_at }),
+        Event::DongleMemory {
+            radio, by, failure, ..
+        } => match failure {
+            None => json!({ "radio": radio.as_str(), "by": by }),
+            Some(reason) => json!({ "radio": radio.as_str(), "by": by, "reason": reason }),
+        },
         Event::HubStarted { version } => json!({ "version": version }),
         Event::HubDegraded { what, reason } => json!({ "what": what, "reason": reason }),
         Event::LockJammed

@@ -190,7 +190,8 @@ impl Client {
             .map_or(0, |text| text.parse().unwrap());
         let mut body = vec![0; if method == "HEAD" { 0 } else { length }];
         self.stream.read_exact(&mut body).await.ok()?;
-        if reply.header("content-type") == Some("application/pdf") {
+        let file = ["application/pdf", "application/octet-stream"].map(Some);
+        if file.contains(&reply.header("content-type")) {
             return Some(Reply { file: body, ..reply });
         }
         Some(Reply {
@@ -231,6 +232,7 @@ impl Client {
             return Ok(Events {
                 stream: self.stream,
                 text: String::new(),
+                names: Vec::new(),
             });
         }
         let mut body = vec![
@@ -249,6 +251,8 @@ impl Client {
 pub(crate) struct Events {
     stream: BufReader<TcpStream>,
     text: String,
+    /// Of the events that `next` passed over, because they are no entries.
+    names: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -266,12 +270,36 @@ impl Events {
                 if let Some(event) = parse(&block) {
                     return Some(event);
                 }
+                let name = block.lines().find_map(|line| line.strip_prefix("event: "));
+                self.names.extend(name.map(ToOwned::to_owned));
                 continue;
             }
             let chunk = tokio::time::timeout(PATIENCE, self.chunk())
                 .await
                 .expect("no event")?;
             self.text.push_str(&chunk);
+        }
+    }
+
+    /// Whether an event of this name came by.
+    pub(crate) fn has_seen(&self, name: &str) -> bool {
+        self.names.iter().any(|seen| seen == name)
+    }
+
+    /// The data of the next event of this name; entries in between are passed over.
+    pub(crate) async fn named(&mut self, name: &str) -> Value {
+        loop {
+            while let Some(end) = self.text.find("\n\n") {
+                let block: String = self.text.drain(..end + 2).collect();
+                let mut lines = block.lines();
+                if lines.next() == Some(&format!("event: {name}")) {
+                    let data = lines.next().and_then(|line| line.strip_prefix("data: "));
+                    return serde_json::from_str(data.unwrap()).unwrap();
+                }
+            }
+            let chunk = tokio::time::timeout(PATIENCE, self.chunk()).await;
+            self.text
+                .push_str(&chunk.expect("no event").expect("the stream ended"));
         }
     }
 

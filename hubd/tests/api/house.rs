@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use hubd::accounts::setup;
-use hubd::api::{Api, Dates, Limits, server};
+use hubd::api::{Api, Dates, Limits, console, server};
+use hubd::backups::{self, Backups};
 use hubd::clock::{self, Clock};
 use hubd::hub::Hub;
 use hubd::run::{self, Parts};
@@ -17,9 +18,9 @@ use hubd::store::{
 use hubd::supervise::{Life, RadioPlan, supervise};
 use hubd::token::{NewToken, Scope};
 use hubd_model::{
-    ActuationStep, DeviceAddress, DeviceDescription, DeviceKind, DoorState, Entropy, Hazard,
-    LockCapabilities, LockId, LockSignal, Order, RadioName, RadioState, Report, Role, Schedule, Security,
-    Source, Via, WallTime, Zone,
+    ActuationStep, DeviceAddress, DeviceDescription, DeviceKind, DongleImage, DongleMemory, DoorState,
+    Entropy, Hazard, LockCapabilities, LockId, LockSignal, Order, RadioName, RadioState, Report, Role,
+    Schedule, SecretBytes, Security, Source, Via, WallTime, Zone,
 };
 use hubd_zwave::io::FromRadio;
 use tempfile::TempDir;
@@ -29,6 +30,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
 
+/// What the dongle of the radio keeps in its memory.
+pub(crate) const DONGLE: &[u8] = b"home id C0FFEE00";
 /// The lock's address on the radio.
 pub(crate) const LOCK: &str = "C0FFEE00/2";
 const ALARM: &str = "C0FFEE00/3";
@@ -51,6 +54,7 @@ pub(crate) struct House {
     serving: CancellationToken,
     stop_loop: CancellationToken,
     server: JoinHandle<()>,
+    console: JoinHandle<()>,
     running: JoinHandle<()>,
 }
 
@@ -83,6 +87,16 @@ impl House {
             zone: Zone::default(),
             wall: Arc::new(|| WallTime::Synced(clock::unix_millis())),
         });
+        let api = api.with_backups(Backups::new(backups::Parts {
+            hub: hub.clone(),
+            dir: folder.path().to_owned(),
+            options: StoreOptions::default(),
+            config: None,
+            clock: clock::unix_millis,
+        }));
+        let (console, dir) = (console::listen(folder.path()).unwrap(), folder.path().to_owned());
+        let at_console = api.clone();
+        let console = tokio::spawn(async move { console::serve(console, &dir, at_console).await });
         let listener = server::listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let handle = hub.clone();
@@ -118,6 +132,7 @@ impl House {
             serving,
             stop_loop,
             server,
+            console,
             running,
         };
         if house.tokens.is_empty() {
@@ -152,6 +167,7 @@ impl House {
     pub(crate) async fn stop(self) -> (TempDir, Vec<(Scope, String)>) {
         self.serving.cancel();
         self.server.await.unwrap();
+        self.console.await.unwrap();
         self.stop_loop.cancel();
         self.running.await.unwrap();
         self.store.close().await.unwrap();
@@ -378,6 +394,22 @@ async fn adapter(
             () = life.stop.cancelled() => return Ok(()),
             Some(word) = script.recv() => { let _ = out.send(word).await; }
             Some(order) = life.orders.recv() => {
+                match &order {
+                    Order::CopyDongle => {
+                        say(Report::Dongle(DongleMemory::Progress { done: 1, total: 4 })).await;
+                        let image = DongleImage::new(SecretBytes::new(DONGLE.to_vec()));
+                        say(Report::Dongle(DongleMemory::Copied(image))).await;
+                    }
+                    Order::RestoreDongle(image) => {
+                        let end = if image.expose() == DONGLE {
+                            DongleMemory::Restored
+                        } else {
+                            DongleMemory::Failed { reason: "it is another copy".into() }
+                        };
+                        say(Report::Dongle(end)).await;
+                    }
+                    _ => {}
+                }
                 let Order::Actuate { command, device, op, .. } = order else { continue };
                 moved.fetch_add(1, Ordering::Relaxed);
                 say(Report::Actuation { command: command.clone(), step: ActuationStep::Sent }).await;

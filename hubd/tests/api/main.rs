@@ -9,9 +9,11 @@
 
 mod accounts;
 mod auth;
+mod backups;
 mod cli;
 mod client;
 mod commands;
+mod console;
 mod credentials;
 mod document;
 mod guests;

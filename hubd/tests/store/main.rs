@@ -16,6 +16,7 @@ mod crash;
 mod credentials;
 mod faults;
 mod killed;
+mod memory;
 mod pages;
 mod recovery;
 mod rows;

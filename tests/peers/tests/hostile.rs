@@ -159,7 +159,13 @@ fn strangers_who_ask_thousands_of_times_a_second_delay_no_door() -> Result<()> {
         format!("{name}: median {median:.0} ms, 99th percentile {p99:.0} ms, longest {longest:.0} ms")
     };
     println!("{}", line("a door without strangers", calm));
-    println!("{}", line(&format!("a door beside {rate:.0} hostile requests a second"), attacked));
+    println!(
+        "{}",
+        line(
+            &format!("a door beside {rate:.0} hostile requests a second"),
+            attacked
+        )
+    );
     ensure!(answered > 1_000, "it was no attack: {answered} requests");
     ensure!(
         attacked.2 < LONGEST_MS,

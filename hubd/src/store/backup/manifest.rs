@@ -58,6 +58,9 @@ pub struct Counts {
     pub alarms: u64,
     /// Radios whose keys are kept.
     pub radios: u64,
+    /// Radios whose dongle's memory is in it.
+    #[serde(default)]
+    pub dongles: u64,
     /// Machines' tokens.
     pub tokens: u64,
     /// People.
@@ -198,6 +201,7 @@ impl Counts {
             locks: count("SELECT count(*) FROM devices WHERE kind = 'lock'")?,
             alarms: count("SELECT count(*) FROM devices WHERE kind = 'alarm'")?,
             radios: count("SELECT count(DISTINCT radio) FROM adapter_secret")?,
+            dongles: count("SELECT count(*) FROM adapter_secret WHERE name = 'dongle_memory'")?,
             tokens: count("SELECT count(*) FROM tokens")?,
             people: count("SELECT count(*) FROM credentials WHERE kind = 'person'")?,
             credentials: count("SELECT count(*) FROM credentials WHERE kind = 'credential'")?,

@@ -13,6 +13,7 @@
 mod create;
 mod error;
 mod manifest;
+mod notes;
 mod open;
 mod rehearse;
 mod restore;
@@ -29,9 +30,10 @@ use super::shape::time;
 pub use create::{Sources, create};
 pub use error::BackupError;
 pub use manifest::{Counts, JournalEnd, Manifest, Part, PartName};
+pub use notes::{note_created, note_rehearsed, noted};
 pub use open::Opener;
 pub use rehearse::{Here, Rehearsal, rehearse};
-pub use restore::{Restored, restore};
+pub use restore::{Restored, ask_for_dongles, restore};
 pub(super) use restore::{finish_restore, forget_restored, restored};
 
 /// The manifest's name in the archive.

@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use hubd_model::UnixMillis;
+use hubd_model::{RadioName, UnixMillis};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,7 @@ use super::open::{Opener, Unpacked, unpack};
 use super::scratch::{LOCK, PREFIX, Scratch};
 use super::{Progress, stamp, sync_folder};
 use crate::store::shape::time;
+use crate::store::tokens::writer_beside;
 use crate::store::vault::{self, Vault};
 use crate::store::{StoreError, StoreOptions, database, opening, recipients};
 
@@ -181,18 +182,44 @@ fn prepare(unpacked: &Unpacked, options: &StoreOptions, at: UnixMillis) -> Resul
         .map_err(BackupError::file("write", &path))
 }
 
-/// When the backup was made that was restored since the hub's last start.
-pub(in crate::store) fn restored(db: &Connection) -> Result<Option<String>, StoreError> {
+/// Leaves word for the next start of the hub that was just restored: it shall write the copies that its backup holds into
+/// these radios' dongles.
+///
+/// # Errors
+/// When it was not restored just now, or cannot be written.
+pub fn ask_for_dongles(dir: &Path, radios: &[RadioName]) -> Result<(), BackupError> {
+    let db = writer_beside(dir)?;
+    let radios: Vec<&str> = radios.iter().map(RadioName::as_str).collect();
+    let changed = db
+        .execute(
+            "UPDATE meta SET value = json_set(value, '$.write_dongles', json(?2)) WHERE key = ?1",
+            [META_RESTORED, &serde_json::json!(radios).to_string()],
+        )
+        .map_err(StoreError::database("note which dongles to write"))?;
+    if changed == 0 {
+        let nothing = "note which dongles to write: nothing was restored".to_owned();
+        return Err(StoreError::Failing(nothing).into());
+    }
+    Ok(())
+}
+
+/// When the backup was made that was restored since the hub's last start, and into which radios' dongles the copies that
+/// it holds shall be written.
+pub(in crate::store) fn restored(db: &Connection) -> Result<(Option<String>, Vec<RadioName>), StoreError> {
     let note: Option<String> = db
         .query_row("SELECT value FROM meta WHERE key = ?1", [META_RESTORED], |row| {
             row.get(0)
         })
         .optional()
         .map_err(StoreError::database("read whether this was restored"))?;
-    Ok(note.and_then(|note| {
-        let note: serde_json::Value = serde_json::from_str(&note).ok()?;
-        Some(note.get("made_at")?.as_str()?.to_owned())
-    }))
+    let note: serde_json::Value = note
+        .and_then(|note| serde_json::from_str(&note).ok())
+        .unwrap_or_default();
+    let made_at = note.get("made_at").and_then(|at| at.as_str());
+    let radios = note.get("write_dongles").and_then(|radios| radios.as_array());
+    let radios = radios.into_iter().flatten();
+    let radios = radios.filter_map(|name| RadioName::parse(name.as_str()?).ok());
+    Ok((made_at.map(ToOwned::to_owned), radios.collect()))
 }
 
 /// Forgets that it was restored: the journal has it from now on.

@@ -1,0 +1,543 @@
+//! `hubd credential`: what opens doors for people, kept by the hub that runs. A PIN comes in on standard input and goes
+//! out only when the hub has just drawn it, or when somebody asks to be shown it, which is recorded.
+
+use std::io::{self, Write};
+
+use axum::http::Method;
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::console::{Console, confirm, part, read_pin};
+use super::{AnswerForm, Fault, Place};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Credential {
+    /// List everything that opens doors, without PINs
+    #[command(after_help = "Example:\n  sudo -u hubd hubd credential list --person Ann")]
+    List {
+        /// Only this person's, by name or id
+        #[arg(long)]
+        person: Option<String>,
+        /// Only those on this lock, by name or id
+        #[arg(long)]
+        lock: Option<String>,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        answer: AnswerForm,
+    },
+    /// Show one, with where it stands on each lock
+    #[command(after_help = "Example:\n  sudo -u hubd hubd credential show 42 --json")]
+    Show {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        answer: AnswerForm,
+    },
+    /// Add one; the hub draws the PIN and prints it, unless it comes on standard input
+    #[command(after_help = "Examples:\n  \
+        sudo -u hubd hubd credential add --person Ann --lock \"Front door\"\n  \
+        sudo -u hubd hubd credential add --person Guest --lock \"Front door\" --until 2026-12-01T11:00:00+01:00\n  \
+        read -rs P && printf %s \"$P\" | sudo -u hubd hubd credential add --person Ann --lock \"Front door\" --pin-stdin")]
+    Add(Box<Add>),
+    /// Change one: what is not named stays as it is, no restriction is dropped
+    #[command(
+        after_help = "Example:\n  sudo -u hubd hubd credential change 42 --until 2026-12-01T11:00:00+01:00"
+    )]
+    Change(Box<Change>),
+    /// Revoke one: each lock is made free of it, and again until that is proven
+    #[command(after_help = "Example:\n  sudo -u hubd hubd credential remove 42 --yes")]
+    Remove {
+        /// Its id
+        id: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Give one a new PIN; the old one is taken off every lock
+    #[command(after_help = "Example:\n  sudo -u hubd hubd credential rotate 42")]
+    Rotate {
+        /// Its id
+        id: String,
+        /// The PIN is on standard input
+        #[arg(long)]
+        pin_stdin: bool,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        answer: AnswerForm,
+    },
+    /// Print a PIN; that it was shown is recorded
+    #[command(after_help = "Example:\n  sudo -u hubd hubd credential reveal 42 --yes")]
+    Reveal {
+        /// Its id
+        id: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        answer: AnswerForm,
+    },
+    /// Let a lock learn the next tag or finger for it
+    #[command(after_help = "Example:\n  sudo -u hubd hubd credential enrol 43 --lock \"Front door\"")]
+    Enrol {
+        /// Its id
+        id: String,
+        /// The lock, by name or id
+        #[arg(long)]
+        lock: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Make an emergency code work, for a while
+    #[command(after_help = "Example:\n  sudo -u hubd hubd credential enable 44 --yes")]
+    Enable {
+        /// Its id
+        id: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Make an emergency code work no more
+    #[command(after_help = "Example:\n  sudo -u hubd hubd credential disable 44")]
+    Disable {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// When it opens.
+#[derive(Debug, Args)]
+pub(super) struct When {
+    /// Not before this time, such as 2026-11-25T18:00:00+01:00
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Not at or after this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Only in this window of the week, such as "mon-fri 08:00-12:30"; may be given several times
+    #[arg(long, value_name = "WINDOW", value_parser = window)]
+    weekly: Vec<Window>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// Whose it is, by name or id
+    #[arg(long)]
+    person: String,
+    /// What it is: pin, rfid, fingerprint, mechanical_key or fob
+    #[arg(long, default_value = "pin")]
+    kind: String,
+    /// On this lock, by name or id; may be given several times
+    #[arg(long = "lock", value_name = "LOCK")]
+    locks: Vec<String>,
+    /// What people call it
+    #[arg(long, default_value = "")]
+    label: String,
+    /// The PIN is on standard input
+    #[arg(long)]
+    pin_stdin: bool,
+    /// How many digits the hub shall draw
+    #[arg(long, conflicts_with = "pin_stdin")]
+    digits: Option<u8>,
+    /// What it is for: daily, backup or emergency
+    #[arg(long, default_value = "daily")]
+    usage: String,
+    /// How often it opens
+    #[arg(long)]
+    uses: Option<u32>,
+    /// Where a mechanical key or fob is stored
+    #[arg(long)]
+    stored: Option<String>,
+    #[command(flatten)]
+    when: When,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    answer: AnswerForm,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Change {
+    /// Its id
+    id: String,
+    /// What people call it
+    #[arg(long)]
+    label: Option<String>,
+    /// What it is for: daily, backup or emergency
+    #[arg(long)]
+    usage: Option<String>,
+    /// How often it opens yet
+    #[arg(long)]
+    uses: Option<u32>,
+    /// Without a limit of uses
+    #[arg(long, conflicts_with = "uses")]
+    no_uses_limit: bool,
+    /// On these locks and no others, by name or id
+    #[arg(long = "locks", value_name = "LOCK", num_args = 1..)]
+    locks: Vec<String>,
+    /// Where a mechanical key or fob is stored
+    #[arg(long)]
+    stored: Option<String>,
+    /// It opens always: every restriction of its schedule is taken away
+    #[arg(long, conflicts_with_all = ["from", "until", "weekly"])]
+    always: bool,
+    #[command(flatten)]
+    when: When,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    answer: AnswerForm,
+}
+
+/// Windows of one form of words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Window {
+    days: Vec<&'static str>,
+    start: String,
+    end: String,
+}
+
+const DAYS: [&str; 7] = [
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
+
+/// Reads `mon 08:00-12:30` and `mon-fri 08:00-12:30`. The hub checks the times.
+fn window(text: &str) -> Result<Window, String> {
+    let wrong = || format!("{text:?} is no window; write it as \"mon-fri 08:00-12:30\"");
+    let (days, times) = text.split_once(' ').ok_or_else(wrong)?;
+    let (start, end) = times.trim().split_once('-').ok_or_else(wrong)?;
+    let day = |name: &str| -> Option<usize> {
+        let name = name.to_ascii_lowercase();
+        DAYS.iter()
+            .position(|day| name.len() >= 3 && day.starts_with(name.as_str()))
+    };
+    let (first, last) = match days.split_once('-') {
+        Some((first, last)) => (day(first), day(last)),
+        None => (day(days), day(days)),
+    };
+    let (Some(first), Some(last)) = (first, last) else {
+        return Err(wrong());
+    };
+    let count = (last + DAYS.len() - first) % DAYS.len();
+    Ok(Window {
+        days: DAYS.iter().cycle().skip(first).take(count + 1).copied().collect(),
+        start: start.trim().to_owned(),
+        end: end.trim().to_owned(),
+    })
+}
+
+impl When {
+    /// What was named of it, as the API takes it.
+    fn named(&self) -> Map<String, Value> {
+        let mut fields = Map::new();
+        if let Some(from) = &self.from {
+            fields.insert("from".into(), json!(from));
+        }
+        if let Some(until) = &self.until {
+            fields.insert("until".into(), json!(until));
+        }
+        let windows: Vec<Value> = self
+            .weekly
+            .iter()
+            .flat_map(|window| {
+                let Window { days, start, end } = window;
+                days.iter()
+                    .map(move |day| json!({ "day": day, "start": start, "end": end }))
+            })
+            .collect();
+        if !windows.is_empty() {
+            fields.insert("weekly".into(), Value::Array(windows));
+        }
+        fields
+    }
+}
+
+/// Does what was asked.
+pub(super) fn answer(command: &Credential, out: &mut dyn Write) -> Result<(), Fault> {
+    match command {
+        Credential::List {
+            person,
+            lock,
+            place,
+            answer,
+        } => list(person.as_deref(), lock.as_deref(), place, *answer, out),
+        Credential::Show { id, place, answer } => {
+            let console = Console::new(&place.load()?)?;
+            let credential = console.get(&path(id))?;
+            if answer.json {
+                return Ok(writeln!(out, "{credential}")?);
+            }
+            line(&credential, out)?;
+            places(&credential, out)
+        }
+        Credential::Add(add) => self::add(add, out),
+        Credential::Change(change) => self::change(change, out),
+        Credential::Remove { id, yes, place } => {
+            let console = Console::new(&place.load()?)?;
+            confirm(*yes, &format!("credential {id} is revoked on every lock"))?;
+            console.ask(Method::DELETE, &path(id), None)?;
+            writeln!(
+                out,
+                "Credential {id} is revoked. `hubd slots list` shows which locks are not free of it yet."
+            )?;
+            Ok(())
+        }
+        Credential::Rotate {
+            id,
+            pin_stdin,
+            place,
+            answer,
+        } => {
+            let console = Console::new(&place.load()?)?;
+            let mut body = json!({});
+            if *pin_stdin {
+                let pin = read_pin(io::stdin().lock())?;
+                body = json!({ "pin": *pin });
+            }
+            let path = format!("{}/rotation", path(id));
+            let credential = console.ask(Method::POST, &path, Some(&body))?;
+            made(&credential, *answer, out)
+        }
+        Credential::Reveal {
+            id,
+            yes,
+            place,
+            answer,
+        } => {
+            let console = Console::new(&place.load()?)?;
+            confirm(
+                *yes,
+                &format!("the PIN of credential {id} is shown, which is recorded"),
+            )?;
+            let pin = console.ask(Method::POST, &format!("{}/reveal", path(id)), None)?;
+            if answer.json {
+                return Ok(writeln!(out, "{pin}")?);
+            }
+            Ok(writeln!(out, "{}", text(&pin, "pin"))?)
+        }
+        Credential::Enrol { id, lock, place } => {
+            let console = Console::new(&place.load()?)?;
+            let body = json!({ "lock": console.lock(lock)? });
+            console.ask(Method::POST, &format!("{}/enrolment", path(id)), Some(&body))?;
+            Ok(writeln!(
+                out,
+                "{lock} is asked to learn: hold the tag or finger to it when it asks for it."
+            )?)
+        }
+        Credential::Enable { id, yes, place } => {
+            let console = Console::new(&place.load()?)?;
+            confirm(*yes, &format!("emergency code {id} opens doors from now on"))?;
+            let credential = console.ask(Method::POST, &format!("{}/emergency", path(id)), None)?;
+            line(&credential, out)
+        }
+        Credential::Disable { id, place } => {
+            let console = Console::new(&place.load()?)?;
+            let credential = console.ask(Method::DELETE, &format!("{}/emergency", path(id)), None)?;
+            line(&credential, out)
+        }
+    }
+}
+
+fn path(id: &str) -> String {
+    format!("/credentials/{}", part(id))
+}
+
+fn list(
+    person: Option<&str>,
+    lock: Option<&str>,
+    place: &Place,
+    answer: AnswerForm,
+    out: &mut dyn Write,
+) -> Result<(), Fault> {
+    let console = Console::new(&place.load()?)?;
+    let mut only = Vec::new();
+    if let Some(person) = person {
+        only.push(format!("person={}", part(&console.person(person)?)));
+    }
+    if let Some(lock) = lock {
+        only.push(format!("lock={}", part(&console.lock(lock)?)));
+    }
+    let all = console.get(&format!("/credentials?{}", only.join("&")))?;
+    if answer.json {
+        return Ok(writeln!(out, "{all}")?);
+    }
+    let all = all.as_array().cloned().unwrap_or_default();
+    if all.is_empty() {
+        writeln!(
+            out,
+            "There is none. Add one with `hubd credential add --person NAME --lock LOCK`."
+        )?;
+    }
+    all.iter().try_for_each(|credential| line(credential, out))
+}
+
+fn add(add: &Add, out: &mut dyn Write) -> Result<(), Fault> {
+    let console = Console::new(&add.place.load()?)?;
+    let mut body = json!({
+        "person": console.person(&add.person)?,
+        "kind": add.kind,
+        "label": add.label,
+        "usage": add.usage,
+        "schedule": add.when.named(),
+        "locks": console.locks(&add.locks)?,
+    });
+    if let Some(fields) = body.as_object_mut() {
+        if add.pin_stdin {
+            fields.insert("pin".into(), json!(*read_pin(io::stdin().lock())?));
+        }
+        if let Some(digits) = add.digits {
+            fields.insert("digits".into(), json!(digits));
+        }
+        if let Some(uses) = add.uses {
+            fields.insert("uses_left".into(), json!(uses));
+        }
+        if let Some(stored) = &add.stored {
+            fields.insert("inventory".into(), json!({ "stored": stored }));
+        }
+    }
+    let credential = console.ask(Method::POST, "/credentials", Some(&body))?;
+    made(&credential, add.answer, out)
+}
+
+fn change(change: &Change, out: &mut dyn Write) -> Result<(), Fault> {
+    let console = Console::new(&change.place.load()?)?;
+    let mut body = Map::new();
+    if let Some(label) = &change.label {
+        body.insert("label".into(), json!(label));
+    }
+    if let Some(usage) = &change.usage {
+        body.insert("usage".into(), json!(usage));
+    }
+    if change.uses.is_some() || change.no_uses_limit {
+        body.insert("uses_left".into(), json!(change.uses));
+    }
+    if !change.locks.is_empty() {
+        body.insert("locks".into(), json!(console.locks(&change.locks)?));
+    }
+    if let Some(stored) = &change.stored {
+        body.insert("inventory".into(), json!({ "stored": stored }));
+    }
+    let schedule = if change.always {
+        json!({ "from": null, "until": null, "weekly": [] })
+    } else {
+        Value::Object(change.when.named())
+    };
+    if schedule.as_object().is_some_and(|fields| !fields.is_empty()) {
+        body.insert("schedule".into(), schedule);
+    }
+    if body.is_empty() {
+        return Err("nothing is named that shall change; see `hubd credential change --help`".into());
+    }
+    let credential = console.ask(Method::PATCH, &path(&change.id), Some(&Value::Object(body)))?;
+    if change.answer.json {
+        return Ok(writeln!(out, "{credential}")?);
+    }
+    line(&credential, out)
+}
+
+/// Shows a credential that was made or has a new PIN.
+fn made(credential: &Value, answer: AnswerForm, out: &mut dyn Write) -> Result<(), Fault> {
+    if answer.json {
+        return Ok(writeln!(out, "{credential}")?);
+    }
+    line(credential, out)?;
+    if let Some(pin) = credential.get("pin").and_then(Value::as_str) {
+        writeln!(out, "Its PIN is {pin}.")?;
+    }
+    Ok(())
+}
+
+fn text<'a>(from: &'a Value, key: &str) -> &'a str {
+    from.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn line(credential: &Value, out: &mut dyn Write) -> Result<(), Fault> {
+    let standing = credential
+        .get("standing")
+        .map_or("", |standing| text(standing, "state"));
+    let all = credential
+        .get("places")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice);
+    let all = all.unwrap_or_default();
+    let pending = all.iter().filter(|place| place.get("why").is_some()).count();
+    let on = match (all.len(), pending) {
+        (0, _) => "on no lock".to_owned(),
+        (count, 0) => format!("on {count} locks, as wanted"),
+        (count, pending) => format!("on {count} locks, {pending} not as wanted"),
+    };
+    writeln!(
+        out,
+        "{}  {:14}  {:9}  {:8}  of {}  {}  ({on})",
+        text(credential, "id"),
+        text(credential, "kind"),
+        text(credential, "usage"),
+        standing,
+        text(credential, "person"),
+        text(credential, "label")
+    )?;
+    Ok(())
+}
+
+fn places(credential: &Value, out: &mut dyn Write) -> Result<(), Fault> {
+    let all = credential
+        .get("places")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice);
+    for place in all.unwrap_or_default() {
+        let slot = place
+            .get("slot")
+            .and_then(Value::as_u64)
+            .map_or_else(|| "no slot".to_owned(), |slot| format!("slot {slot}"));
+        let how = match place.get("why") {
+            Some(why) => text(why, "detail").to_owned(),
+            None => "as wanted".to_owned(),
+        };
+        writeln!(out, "  lock {}: {slot}, {how}", text(place, "lock"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_of_the_week_is_read_from_words() {
+        let read = |text: &str| window(text).map(|window| (window.days, window.start, window.end));
+        let all = |days: &[&'static str]| Ok((days.to_vec(), "08:00".to_owned(), "12:30".to_owned()));
+        assert_eq!(read("mon 08:00-12:30"), all(&["monday"]));
+        assert_eq!(read("Saturday 08:00-12:30"), all(&["saturday"]));
+        assert_eq!(
+            read("fri-mon 08:00-12:30"),
+            all(&["friday", "saturday", "sunday", "monday"])
+        );
+        for bad in [
+            "",
+            "mon",
+            "mon 08:00",
+            "mo 08:00-09:00",
+            "mon-xyz 08:00-09:00",
+            "08:00-09:00",
+        ] {
+            assert!(window(bad).is_err(), "{bad:?}");
+        }
+    }
+}
