@@ -29,6 +29,8 @@ pub struct Household {
     /// The devices and the daemon.
     pub home: Home,
     ids: BTreeMap<u8, String>,
+    /// The locks with User Credential; the others have User Code.
+    with_users: BTreeSet<u8>,
 }
 
 /// A credential that the hub drew a PIN for.
@@ -40,7 +42,7 @@ pub struct Granted {
     pub pin: String,
 }
 
-/// Somebody types a code in at the lock, or a tester does; the lock says nothing.
+/// Somebody types a code in at one of the first three locks, or a tester does; the lock says nothing.
 ///
 /// # Errors
 /// When the mock refuses.
@@ -48,6 +50,14 @@ pub fn plant(mock: &mut Mock, node: u8, slot: u16, code: &str) -> Result<()> {
     let set = if node == 5 { "setCredential" } else { "setCode" };
     mock.call(set, json!({"node": node, "slot": slot, "code": code}))?;
     Ok(())
+}
+
+/// Waits until an inclusion or exclusion is in one of these states.
+fn wait_state(home: &mut Home, path: &str, states: &[&str]) -> Result<Value> {
+    home.hub.wait(path, Deadline::seconds(90), |client| {
+        let progress = client.get(path).ok()?;
+        states.contains(&progress["state"].as_str()?).then_some(progress)
+    })
 }
 
 /// Whether the hub has something to do with a slot now. One that an earlier order may still reach is as wanted, and is
@@ -81,7 +91,11 @@ impl Household {
                 })?;
             ids.insert(node, id);
         }
-        Ok(Self { home, ids })
+        Ok(Self {
+            home,
+            ids,
+            with_users: BTreeSet::from([5]),
+        })
     }
 
     /// The hub's id of a lock.
@@ -124,6 +138,21 @@ impl Household {
         Ok(())
     }
 
+    /// Waits until the hub knows of each lock that it keeps codes, as it does when it was not killed in its first minute.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn wait_keepers(&mut self) -> Result<()> {
+        let count = self.ids.len();
+        self.home
+            .hub
+            .wait("every lock to keep codes", Deadline::seconds(60), |client| {
+                let locks = items(&client.get("/locks").ok()?);
+                let keeps = |lock: &&Value| lock["capabilities"]["pin_slots"].as_u64() > Some(0);
+                (locks.iter().filter(keeps).count() == count).then_some(())
+            })
+    }
+
     /// A lock's slots as the hub shows them.
     ///
     /// # Errors
@@ -154,10 +183,11 @@ impl Household {
     /// # Errors
     /// When the mock refuses.
     pub fn type_in(&mut self, node: u8, slot: u16, code: &str) -> Result<()> {
+        let was_there = self.held(node)?.contains_key(&slot.to_string());
         plant(&mut self.home.mock, node, slot, code)?;
         if node == 5 {
-            // Credential Report: added at the lock, with the code that it has now.
-            self.credential_report(0, slot, code)
+            // Credential Report: added or changed at the lock, with the code that it has now.
+            self.credential_report(u8::from(was_there), slot, code)
         } else {
             self.home.mock.notify(node, 6, 14, &[u8::try_from(slot)?])
         }
@@ -168,17 +198,29 @@ impl Household {
     /// # Errors
     /// When the mock refuses.
     pub fn delete(&mut self, node: u8, slot: u16) -> Result<()> {
-        let delete = if node == 5 {
-            "deleteCredential"
-        } else {
-            "deleteCode"
-        };
-        self.home.mock.call(delete, json!({"node": node, "slot": slot}))?;
+        self.change_silently(node, slot, None)?;
         if node == 5 {
             self.credential_report(2, slot, "")
         } else {
             self.home.mock.notify(node, 6, 13, &[u8::try_from(slot)?])
         }
+    }
+
+    /// Somebody changes or deletes a code at the keypad, and the lock says nothing.
+    ///
+    /// # Errors
+    /// When the mock refuses.
+    pub fn change_silently(&mut self, node: u8, slot: u16, code: Option<&str>) -> Result<()> {
+        let Some(code) = code else {
+            let delete = if node == 5 {
+                "deleteCredential"
+            } else {
+                "deleteCode"
+            };
+            self.home.mock.call(delete, json!({"node": node, "slot": slot}))?;
+            return Ok(());
+        };
+        plant(&mut self.home.mock, node, slot, code)
     }
 
     /// Spec: CC:0083.01.0C
@@ -213,12 +255,70 @@ impl Household {
         Ok(())
     }
 
+    /// Writes everything again to a lock, or what `from` held, whose place it takes.
+    ///
+    /// # Errors
+    /// When the hub refuses.
+    pub fn refill(&self, node: u8, from: Option<&str>) -> Result<()> {
+        let path = format!("/locks/{}/slots/refill", self.id(node)?);
+        let body = from.map(|from| json!({ "from": from }));
+        self.home.client().send("POST", &path, &[], body.as_ref())?.ok()?;
+        Ok(())
+    }
+
+    /// Somebody takes a lock out of the network, resets it and includes it again: it comes back as node `new`, without a
+    /// code. Answers with the id that it had.
+    ///
+    /// # Errors
+    /// When one of the steps does not end well.
+    pub fn include_again(&mut self, node: u8, new: u8) -> Result<String> {
+        const INCLUSION: &str = "/radios/zwave/inclusion";
+        const EXCLUSION: &str = "/radios/zwave/exclusion";
+        let old = self.ids.remove(&node).context("it is a lock")?;
+        let home = &mut self.home;
+        home.mock.call("remove", json!({"id": node}))?;
+        home.client().post(EXCLUSION, &json!({}))?;
+        let gone = wait_state(home, EXCLUSION, &["done", "failed"])?;
+        ensure!(gone["state"] == "done", "node {node} was not excluded: {gone}");
+        let (kind, strategy) = match node {
+            2 => ("s2", "default"),
+            4 => ("s0", "s0"),
+            _ => ("credential", "default"),
+        };
+        home.mock.call("include", json!({"id": new, "kind": kind}))?;
+        home.client().post(INCLUSION, &json!({"strategy": strategy}))?;
+        let mut at = wait_state(home, INCLUSION, &["asking", "done", "failed"])?;
+        if at["state"] == "asking" {
+            let dsk = home.mock.call("dsk", json!({}))?;
+            let pin = dsk["dsk"].as_str().and_then(|dsk| dsk.get(..5));
+            let answer = json!({"dsk_pin": pin.context("a DSK begins with its PIN")?});
+            home.client().post(&format!("{INCLUSION}/answer"), &answer)?;
+            at = wait_state(home, INCLUSION, &["done", "failed"])?;
+        }
+        let id = at["device"]["id"].as_str().filter(|_| at["state"] == "done");
+        let id = id.with_context(|| format!("node {new} was not included: {at}"))?;
+        self.ids.insert(new, id.to_owned());
+        if self.with_users.contains(&node) {
+            self.with_users.insert(new);
+        }
+        Ok(old)
+    }
+
+    /// The list of the mock that a lock's codes are in.
+    pub fn list(&self, node: u8) -> &'static str {
+        if self.with_users.contains(&node) {
+            "credentials"
+        } else {
+            "codes"
+        }
+    }
+
     /// What a lock really holds, by slot.
     ///
     /// # Errors
     /// When the mock refuses.
     pub fn held(&mut self, node: u8) -> Result<BTreeMap<String, String>> {
-        let list = if node == 5 { "credentials" } else { "codes" };
+        let list = self.list(node);
         self.home.mock.codes(list, node)
     }
 
@@ -274,7 +374,7 @@ impl Household {
     /// # Errors
     /// When it does not in time.
     pub fn wait_held(&mut self, node: u8, wanted: &[&str]) -> Result<()> {
-        let list = if node == 5 { "credentials" } else { "codes" };
+        let list = self.list(node);
         let wanted: BTreeSet<&str> = wanted.iter().copied().chain([FOREIGN]).collect();
         let path = format!("/locks/{}/slots", self.id(node)?);
         let (mut last, mut shown) = (BTreeMap::new(), Value::Null);

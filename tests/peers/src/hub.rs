@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -347,6 +347,23 @@ impl Hub {
     pub fn stop(&mut self) -> Result<ExitStatus> {
         let mut process = self.process.take().context("the hub is not running")?;
         let status = process.stop(Deadline::seconds(30))?;
+        self.said.extend(process.said());
+        Ok(status)
+    }
+
+    /// Lets it crash, as a fault in its program would, where dumps of memory may be as large as they want.
+    ///
+    /// # Errors
+    /// When it does not end within 30 seconds, or may not be limited.
+    pub fn crash(&mut self) -> Result<ExitStatus> {
+        let mut process = self.process.take().context("the hub is not running")?;
+        let pid = Pid::from_raw(i32::try_from(process.id())?);
+        let unlimited = Rlimit {
+            current: None,
+            maximum: None,
+        };
+        prlimit(pid, Resource::Core, unlimited)?;
+        let status = process.end(Signal::ABORT, Deadline::seconds(30))?;
         self.said.extend(process.said());
         Ok(status)
     }

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
 
 use crate::clock::Deadline;
 
@@ -119,10 +120,18 @@ impl Process {
     /// # Errors
     /// When it has not ended by the deadline.
     pub fn stop(&mut self, deadline: Deadline) -> Result<ExitStatus> {
+        self.end(Signal::TERM, deadline)
+    }
+
+    /// Sends it a signal that ends it, and waits until it has.
+    ///
+    /// # Errors
+    /// When it has not ended by the deadline.
+    pub fn end(&mut self, signal: Signal, deadline: Deadline) -> Result<ExitStatus> {
         let pid = i32::try_from(self.child.id())
             .ok()
             .and_then(rustix::process::Pid::from_raw);
-        rustix::process::kill_process(pid.context("no process id")?, rustix::process::Signal::TERM)?;
+        rustix::process::kill_process(pid.context("no process id")?, signal)?;
         while let Some(left) = deadline.left_at_most(Duration::from_millis(20)) {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);
@@ -130,7 +139,7 @@ impl Process {
             self.pause(left);
         }
         bail!(
-            "it did not end after SIGTERM; it said:\n{}",
+            "it did not end after {signal:?}; it said:\n{}",
             self.said().join("\n")
         )
     }

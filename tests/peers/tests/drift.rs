@@ -9,9 +9,10 @@
 )]
 
 use std::fs;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use hubd_peers::household::{FOREIGN, Granted, LOCKS};
+use hubd_peers::household::{FOREIGN, FOREIGN_SLOT, Granted, LOCKS, is_pending};
 use hubd_peers::{Deadline, Household, Hub, HubOptions};
 use serde_json::{Value, json};
 
@@ -40,10 +41,185 @@ fn a_lock_that_lost_its_codes_is_filled_again_after_one_word() -> Result<()> {
     house.home.mock.call("silence", json!({"ms": 3000}))?;
     for node in LOCKS {
         assert!(house.held(node)?.is_empty(), "node {node}: nobody said so yet");
-        let path = format!("/locks/{}/slots/refill", house.id(node)?);
-        house.home.client().send("POST", &path, &[], None)?.ok()?;
+        house.refill(node, None)?;
     }
     house.agree(&pins(&all), None)
+}
+
+/// A code that somebody types in, beside the one that was there before the hub.
+const TYPED: &str = "864203";
+const TYPED_SLOT: u16 = 20;
+/// What somebody changes one of ours to.
+const CHANGED: &str = "975310";
+
+/// Lets so many seconds pass.
+fn pause(house: &mut Household, seconds: u64) -> Result<()> {
+    let over = Deadline::seconds(seconds);
+    while over.left_at_most(Duration::from_secs(1)).is_some() {
+        house.home.mock.call("silence", json!({"ms": 300}))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_changed_or_deleted_at_the_keypad_is_put_right() -> Result<()> {
+    let mut house = Household::start()?;
+    let all = people(&house, 4)?;
+    house.agree(&pins(&all), Some(FOREIGN))?;
+    let mut wanted = pins(&all);
+    wanted.push(TYPED);
+    // What a lock says of a slot right after the hub wrote it is its echo.
+    pause(&mut house, 16)?;
+    // The lock tells it, or it says nothing and the hub finds out when it looks.
+    for tells in [true, false] {
+        let from = house.home.journal(0, None)?.len() as u64;
+        for node in LOCKS {
+            let (changed, deleted) = (house.slot_of(node, &all[0])?, house.slot_of(node, &all[1])?);
+            if tells {
+                house.type_in(node, changed, CHANGED)?;
+                house.delete(node, deleted)?;
+                house.type_in(node, TYPED_SLOT, TYPED)?;
+            } else {
+                house.change_silently(node, changed, Some(CHANGED))?;
+                house.change_silently(node, deleted, None)?;
+                house.refresh(node)?;
+            }
+        }
+        for node in LOCKS {
+            house
+                .wait_held(node, &wanted)
+                .with_context(|| format!("told by the lock: {tells}"))?;
+            house.wait_slots("it to be quiet", node, |codes| {
+                let slots = codes["slots"].as_array()?;
+                (!slots.iter().any(is_pending)).then_some(())
+            })?;
+            let held = house.held(node)?;
+            for (slot, code) in [(FOREIGN_SLOT, FOREIGN), (TYPED_SLOT, TYPED)] {
+                let there = held.get(&slot.to_string()).map(String::as_str);
+                assert_eq!(there, Some(code), "node {node}: what others typed in stays");
+            }
+            let slots = house.slots(node)?;
+            let foreign = slots["slots"].as_array().context("a list")?;
+            let foreign: Vec<u64> = foreign
+                .iter()
+                .filter(|slot| slot["holder"] == "foreign")
+                .filter_map(|slot| slot["slot"].as_u64())
+                .collect();
+            assert_eq!(foreign, [7, 20], "node {node}: both are shown as somebody else's");
+            let drifted = house.home.journal(from, Some("slot.drifted"))?;
+            let lock = house.id(node)?;
+            let told = drifted.iter().filter(|entry| entry["lock"] == lock).count();
+            assert!(told >= 2, "node {node}: the household hears of both: {drifted:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_lock_that_was_reset_and_included_again_is_filled_after_one_word() -> Result<()> {
+    let mut house = Household::start()?;
+    let all = people(&house, 4)?;
+    house.agree(&pins(&all), Some(FOREIGN))?;
+    for (node, new) in [(2, 10), (4, 11), (5, 12)] {
+        let old = house.include_again(node, new)?;
+        house.wait_slots("the hub to see whose place it could take", new, |codes| {
+            let could = codes["could_replace"].as_array()?;
+            (*could == [json!(old)] && !codes["read_at"].is_null()).then_some(())
+        })?;
+        house.home.mock.call("silence", json!({"ms": 2000}))?;
+        assert!(
+            house.held(new)?.is_empty(),
+            "node {new}: nobody said that it takes the place of the old one"
+        );
+        house.refill(new, Some(&old))?;
+    }
+    for new in [10, 11, 12] {
+        house.agree_on(new, &pins(&all), None)?;
+    }
+    Ok(())
+}
+
+/// The hour itself passes in the simulation, `a_lock_that_was_away_for_an_hour_holds_what_is_wanted_when_it_is_back`; here
+/// it is as long as `HUBD_AWAY_SECONDS` says, 20 seconds unless that is set.
+#[test]
+fn locks_that_were_away_hold_what_is_wanted_when_they_are_back() -> Result<()> {
+    let seconds = std::env::var("HUBD_AWAY_SECONDS")
+        .ok()
+        .map_or(Ok(20), |text| text.parse::<u64>())?;
+    let mut house = Household::start()?;
+    let mut all = people(&house, 4)?;
+    house.agree(&pins(&all), Some(FOREIGN))?;
+    for node in LOCKS {
+        house.away(node, true)?;
+    }
+    house.revoke(&all.remove(0))?;
+    all.push(house.grant("New", &LOCKS)?);
+    let path = format!("/credentials/{}/rotation", all[0].id);
+    let rotated = house.home.client().post(&path, &json!({}))?;
+    all[0].pin = rotated["pin"].as_str().context("a new PIN")?.to_owned();
+    for node in LOCKS {
+        house.wait_slots("a try in vain", node, |codes| {
+            let slots = codes["slots"].as_array()?;
+            slots
+                .iter()
+                .any(|slot| !slot["tried"]["failure"].is_null())
+                .then_some(())
+        })?;
+    }
+    pause(&mut house, seconds)?;
+    for node in LOCKS {
+        assert!(
+            !house.held(node)?.values().any(|code| *code == all[3].pin),
+            "node {node} was out of reach"
+        );
+        house.away(node, false)?;
+        house.speak(node)?;
+    }
+    house.agree(&pins(&all), Some(FOREIGN))
+}
+
+/// Whatever the hub confirmed about people is there after it was killed in the next moment.
+#[test]
+fn what_was_confirmed_about_people_survives_a_kill() -> Result<()> {
+    let mut house = Household::start()?;
+    let mut known = house.grant("First", &LOCKS)?;
+    for round in 1..=8 {
+        let client = house.home.client();
+        match round % 4 {
+            0 => {
+                client.post(&format!("/credentials/{}/rotation", known.id), &json!({}))?;
+            }
+            1 => known = house.grant(&format!("Person {round}"), &LOCKS)?,
+            2 => {
+                let path = format!("/credentials/{}", known.id);
+                let body = json!({"label": format!("Label {round}")});
+                client.send("PATCH", &path, &[], Some(&body))?.ok()?;
+            }
+            _ => house.revoke(&known)?,
+        }
+        house.home.hub.kill()?;
+        house.home.hub.start()?;
+        house.wait_keepers()?;
+        let client = house.home.client();
+        let path = format!("/credentials/{}", known.id);
+        let answer = client.send("GET", &path, &[], None)?;
+        let shown = answer.json();
+        match round % 4 {
+            0 => {
+                let rotated = house.home.journal(0, Some("credential.changed"))?;
+                let last = rotated.last().context("an entry")?;
+                assert_eq!(last["data"]["change"], "rotated", "round {round}: {last}");
+            }
+            1 => assert_eq!(shown["id"], known.id.as_str(), "round {round}: {shown}"),
+            2 => assert_eq!(shown["label"], format!("Label {round}"), "round {round}: {shown}"),
+            _ => {
+                let gone = answer.status == 404 || shown["standing"]["state"] == "removed";
+                assert!(gone, "round {round}: {shown}");
+                known = house.grant(&format!("Person {round}"), &LOCKS)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 #[test]
