@@ -199,7 +199,7 @@ pub(super) async fn list(State(api): State<Api>, params: Params) -> Result<Respo
 }
 
 /// Begins to make a backup of everything that a new machine needs. Follow it here, or by the events named `backup` on
-/// the event stream; `backup.created` tells that it is kept.
+/// the event stream with `backups=true`; `backup.created` tells that it is kept.
 #[utoipa::path(post, path = "/api/v1/backups", tag = "backups", operation_id = "create_backup",
     request_body = Option<NewBackupDto>, responses(
     (status = 202, description = "It is made.", body = WorkDto),

@@ -10,8 +10,8 @@
 //! client holds one page and no more: what it misses live is read again from the store, and one that takes nothing
 //! for a while is cut and can resume.
 //!
-//! How far a backup is comes in between as events named `backup`, without a number: they are no entries, and only the
-//! newest of them counts.
+//! Who asks for it is also told how far a backup is, by events named `backup` in between. They are no entries and have no
+//! number, and only the newest of them counts.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -52,12 +52,12 @@ const HEARTBEAT: &[u8] = b":\n\n";
     params(
     ("after" = Option<u64>, Query, description = "Start after this entry."),
     ("Last-Event-ID" = Option<u64>, Header, description = "Start after this entry; outranks `after`."),
+    ("backups" = Option<bool>, Query, description = "Also how far a backup is, by events named `backup` without an `id`, whose data is a `BackupWork`; needs the right to manage."),
     ("lock" = Option<String>, Query, description = "Only of this lock."),
     ("alarm" = Option<String>, Query, description = "Only of this detector."),
     ("person" = Option<String>, Query, description = "Only of this person."),
     ("kind" = Option<String>, Query, description = "Only of this kind.")), responses(
-    (status = 200, description = "The stream; a line `:` shows every 15 seconds that it lives. It ends when its token is removed. \
-        Without a filter, who may manage the hub also gets events named `backup`, without an `id`, whose data is a `BackupWork`.", body = String,
+    (status = 200, description = "The stream; a line `:` shows every 15 seconds that it lives. It ends when its token is removed.", body = String,
         content_type = "text/event-stream"),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn stream(
@@ -68,6 +68,7 @@ pub(super) async fn stream(
 ) -> Result<Response, Problem> {
     let filter = subjects(&mut params)?;
     let mut after = params.number("after", "a number", 0..=u64::MAX)?;
+    let with_backups = params.parse("backups", "true or false", |text| text.parse::<bool>().ok())?;
     params.finish()?;
     if !caller.may(Right::History) && filter.person.is_some() {
         let detail = "what a person did belongs to the history, which your role may not read";
@@ -93,11 +94,15 @@ pub(super) async fn stream(
         // Now is after the newest entry.
         None => (Phase::Live, newest),
     };
-    let filtered = filter != Filter::default();
-    let backups = api
-        .backups()
-        .filter(|_| !filtered && caller.may(Right::Manage))
-        .map(Backups::watch);
+    let backups = if with_backups == Some(true) {
+        if !caller.may(Right::Manage) {
+            let detail = "backups are the affair of who may manage the hub";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "role_too_small", detail));
+        }
+        api.backups().map(Backups::watch)
+    } else {
+        None
+    };
     let follower = Follower {
         live,
         backups,

@@ -31,7 +31,7 @@ async fn a_backup_is_made_followed_rehearsed_and_taken_elsewhere() {
     let mut events = house
         .client(Scope::Manage)
         .await
-        .follow("/api/v1/events/stream", &[])
+        .follow("/api/v1/events/stream?backups=true", &[])
         .await
         .unwrap();
 
@@ -139,13 +139,16 @@ async fn a_backup_is_made_followed_rehearsed_and_taken_elsewhere() {
 }
 
 #[tokio::test]
-async fn only_who_may_manage_hears_how_far_a_backup_is() {
+async fn only_who_asks_and_may_manage_hears_how_far_a_backup_is() {
     let house = House::new().await;
     let follow = async |scope: Scope, path: &str| {
         let client = house.client(scope).await;
         client.follow(path, &[]).await.unwrap()
     };
-    let mut reader = follow(Scope::Actuate, "/api/v1/events/stream").await;
+    let small = house.client(Scope::Actuate).await;
+    let refused = small.follow("/api/v1/events/stream?backups=true", &[]).await;
+    assert_eq!(refused.err().unwrap().problem(403), "role_too_small");
+    let mut reader = follow(Scope::Manage, "/api/v1/events/stream").await;
     let mut filtered = follow(Scope::Manage, "/api/v1/events/stream?kind=backup.created").await;
     let mut client = house.client(Scope::Manage).await;
     let begun = client
