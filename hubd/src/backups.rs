@@ -439,7 +439,7 @@ pub async fn write_dongles(hub: Hub, store: Store, radios: Vec<RadioName>, stop:
         };
         match written {
             Ok(Ok(())) => {
-                tracing::warn!(%radio, "the dongle is being written with the network of the backup")
+                tracing::warn!(%radio, "the dongle is being written with the network of the backup");
             }
             Ok(Err(reason)) => tracing::error!(%radio, reason, "the dongle was not written"),
             Err(_) => tracing::error!(%radio, "the dongle was not written: its radio did not work in time"),

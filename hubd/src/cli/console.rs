@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use super::Fault;
 use crate::api::console;
 use crate::config::Config;
+use crate::store::shape::hex;
 
 /// The largest answer that is read: every slot of twenty locks fits many times.
 const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -135,16 +136,17 @@ impl Console {
 async fn connect(dir: &Path) -> Result<UnixStream, Fault> {
     let path = console::path(dir);
     UnixStream::connect(&path).await.map_err(|error| {
-        let sentence = match error.kind() {
-            io::ErrorKind::PermissionDenied => format!(
+        let sentence = if error.kind() == io::ErrorKind::PermissionDenied {
+            format!(
                 "{} may only be used by the hub's own user and root, such as with `sudo -u hubd hubd …`",
                 path.display()
-            ),
-            _ => format!(
+            )
+        } else {
+            format!(
                 "no hub runs on {} ({error}): people, codes and slots are kept by the hub that runs; start it with \
                  `systemctl start hubd`",
                 dir.display()
-            ),
+            )
         };
         sentence.into()
     })
@@ -193,7 +195,8 @@ pub(super) fn part(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            out.push('%');
+            out.push_str(&hex(&[byte]));
         }
     }
     out
@@ -236,7 +239,7 @@ mod tests {
     #[test]
     fn a_part_of_a_path_leads_nowhere_else() {
         assert_eq!(part("cred-12_a.b~"), "cred-12_a.b~");
-        assert_eq!(part("../a?b#c/d é"), "..%2Fa%3Fb%23c%2Fd%20%C3%A9");
+        assert_eq!(part("../a?b#c/d é"), "..%2fa%3fb%23c%2fd%20%c3%a9");
     }
 
     #[test]

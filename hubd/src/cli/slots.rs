@@ -185,10 +185,10 @@ fn list(lock: Option<&str>, place: &Place, answer: AnswerForm, out: &mut dyn Wri
     if answer.json {
         return Ok(writeln!(out, "{codes}")?);
     }
-    match &codes {
-        Value::Array(all) if all.is_empty() => Ok(writeln!(out, "No lock keeps codes.")?),
-        Value::Array(all) => all.iter().try_for_each(|codes| lock_lines(codes, out)),
-        one => lock_lines(one, out),
+    match codes.as_array() {
+        Some(all) if all.is_empty() => Ok(writeln!(out, "No lock keeps codes.")?),
+        Some(all) => all.iter().try_for_each(|codes| lock_lines(codes, out)),
+        None => lock_lines(&codes, out),
     }
 }
 

@@ -123,7 +123,7 @@ async fn a_backup_is_made_followed_rehearsed_and_taken_elsewhere() {
     let radio = hubd_model::RadioName::parse("zwave").unwrap();
     backup::ask_for_dongles(&dir, std::slice::from_ref(&radio)).unwrap();
     let (store, opened) = Store::open(&dir, &options).unwrap();
-    assert_eq!(opened.write_dongles, [radio.clone()]);
+    assert_eq!(opened.write_dongles, std::slice::from_ref(&radio));
     let kept = store.secret(&radio, hubd::radios::DONGLE_SECRET).await.unwrap();
     assert_eq!(kept.unwrap().expose(), DONGLE);
     store.close().await.unwrap();

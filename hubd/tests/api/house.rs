@@ -394,21 +394,17 @@ async fn adapter(
             () = life.stop.cancelled() => return Ok(()),
             Some(word) = script.recv() => { let _ = out.send(word).await; }
             Some(order) = life.orders.recv() => {
-                match &order {
-                    Order::CopyDongle => {
-                        say(Report::Dongle(DongleMemory::Progress { done: 1, total: 4 })).await;
-                        let image = DongleImage::new(SecretBytes::new(DONGLE.to_vec()));
-                        say(Report::Dongle(DongleMemory::Copied(image))).await;
-                    }
-                    Order::RestoreDongle(image) => {
-                        let end = if image.expose() == DONGLE {
-                            DongleMemory::Restored
-                        } else {
-                            DongleMemory::Failed { reason: "it is another copy".into() }
-                        };
-                        say(Report::Dongle(end)).await;
-                    }
-                    _ => {}
+                if order == Order::CopyDongle {
+                    say(Report::Dongle(DongleMemory::Progress { done: 1, total: 4 })).await;
+                    let image = DongleImage::new(SecretBytes::new(DONGLE.to_vec()));
+                    say(Report::Dongle(DongleMemory::Copied(image))).await;
+                } else if let Order::RestoreDongle(image) = &order {
+                    let end = if image.expose() == DONGLE {
+                        DongleMemory::Restored
+                    } else {
+                        DongleMemory::Failed { reason: "it is another copy".into() }
+                    };
+                    say(Report::Dongle(end)).await;
                 }
                 let Order::Actuate { command, device, op, .. } = order else { continue };
                 moved.fetch_add(1, Ordering::Relaxed);
