@@ -4,6 +4,7 @@
 //! A mutation leaves its outputs in a fixed order: orders to radios, journal entries, rows, command changes,
 //! answers. A bolt never waits for a record.
 
+mod logs;
 mod reports;
 mod requests;
 
@@ -109,6 +110,7 @@ impl Engine {
             .chain(self.desk.deadline())
             .chain(self.life_safety.deadline(self.out.mono()))
             .chain(self.keeper.deadline())
+            .chain(self.devices.log_deadline())
             .min()
     }
 
@@ -247,7 +249,7 @@ impl Engine {
         self.out.continue_after(memory.last_seq);
         self.radios = radios.into_iter().map(Radio::new).collect();
         for record in memory.devices {
-            self.devices.restore(record);
+            self.devices.restore(record, self.out.mono());
         }
         self.keeper
             .restore(memory.credentials, entropy, memory.last_seq, self.out.mono());
@@ -348,6 +350,7 @@ impl Engine {
     fn finish(&mut self) {
         let around = around!(self);
         self.keeper.run(&around, &mut self.out);
+        self.read_logs();
         self.devices.save_changed(&mut self.out);
     }
 

@@ -3,8 +3,8 @@
 //! The stable `kind` names are the contract's; the JSON shape of `data` is made at the edge (`hubd::store`).
 
 use hubd_model::{
-    AlarmId, BatteryPercent, BoltState, CodeSlot, DeviceKind, DoorState, Hazard, LockId, PersonId, RadioName,
-    RemovalCause, Security, UnixMillis, Via,
+    AlarmId, BatteryPercent, BoltState, CodeSlot, DeviceKind, DoorState, Hazard, LockClock, LockId, Logged,
+    PersonId, RadioName, RemovalCause, Security, UnixMillis, Via,
 };
 
 use crate::credentials::event::CredentialsEvent;
@@ -61,6 +61,13 @@ pub enum Event {
     },
     /// A keypad shut itself after too many wrong codes.
     LockKeypadLockedOut,
+    /// A lock wrote down in its own record what the hub had not heard. Told when it was read, and nothing is done on it.
+    LockLogged {
+        /// What.
+        said: Logged,
+        /// When, by the lock's own clock, which may be wrong; `None` when it did not say.
+        clock: Option<LockClock>,
+    },
     /// A lock answers again.
     LockOnline,
     /// A lock no longer answers.
@@ -292,6 +299,7 @@ impl Event {
             Self::LockTampered => "lock.tampered",
             Self::LockKeypadDenied { .. } => "lock.keypad_denied",
             Self::LockKeypadLockedOut => "lock.keypad_locked_out",
+            Self::LockLogged { .. } => "lock.logged",
             Self::LockOnline => "lock.online",
             Self::LockOffline => "lock.offline",
             Self::LockTrouble { .. } => "lock.trouble",

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use hubd_model::{AlarmId, LockId, MonoTime, Now, Order, PersonId, RadioName, UnixMillis, WallTime};
+use hubd_model::{AlarmId, LockId, Logged, MonoTime, Now, Order, PersonId, RadioName, UnixMillis, WallTime};
 
 use crate::event::{Entry, Event};
 use crate::input::{Answer, Refusal, Ticket};
@@ -168,7 +168,12 @@ impl Outbox {
 
 /// Who an event names.
 fn person(event: &Event) -> Option<PersonId> {
-    if let Event::LockOperated { via, .. } = event {
+    if let Event::LockOperated { via, .. }
+    | Event::LockLogged {
+        said: Logged::Moved { via, .. },
+        ..
+    } = event
+    {
         via.person.clone()
     } else if let Event::Credentials(event) = event {
         event.person().cloned()

@@ -2,7 +2,7 @@
 
 use hubd_model::{
     AlarmId, BatteryPercent, BoltState, CommandId, DeviceAddress, DeviceDescription, DoorState, Hazard,
-    InclusionProgress, LinkState, LockId, LockOp, RadioName, RadioState, UnixMillis, Via,
+    InclusionProgress, LinkState, LockId, LockOp, LogMark, Logged, RadioName, RadioState, UnixMillis, Via,
 };
 
 /// Something that a device reported, and when.
@@ -39,6 +39,34 @@ pub struct LockView {
     pub link: LinkState,
     /// When it was heard last.
     pub last_heard: Option<UnixMillis>,
+    /// How far its own record is known.
+    pub log: LogMemory,
+}
+
+/// What is remembered of a lock's own record, so that nothing in it is told twice.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogMemory {
+    /// The newest records that were read, the newest first.
+    pub known: Vec<LogMark>,
+    /// Whether these records say when.
+    pub timed: bool,
+    /// When the lock was last known to be read to its newest record, by the hub's clock.
+    pub read_at: Option<UnixMillis>,
+    /// How many seconds the hub's clock, in UTC, was ahead of what the lock's showed.
+    pub ahead_seconds: Option<i64>,
+    /// What was heard and journalled since then, the oldest first.
+    pub heard: Vec<Heard>,
+}
+
+/// Something that a lock said live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// When, by the hub's clock.
+    pub at: UnixMillis,
+    /// Whether that clock could be trusted.
+    pub synced: bool,
+    /// What.
+    pub said: Logged,
 }
 
 /// A detector as the hub knows it.

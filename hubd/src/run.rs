@@ -301,6 +301,7 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
             }
             // Nothing waits for these: a withdrawn movement expires by itself, the others can be asked for again.
             Order::Withdraw { .. }
+            | Order::ReadLog { .. }
             | Order::Refresh { .. }
             | Order::RemoveFailed { .. }
             | Order::HoldAutoRelock { .. } => return None,

@@ -221,6 +221,7 @@ const fn is_emergency(order: &Order) -> bool {
         }
         Order::HoldAutoRelock { .. } => true,
         Order::Withdraw { .. }
+        | Order::ReadLog { .. }
         | Order::Refresh { .. }
         | Order::Include(_)
         | Order::Answer(_)

@@ -9,6 +9,7 @@ pub mod dongle;
 pub mod id;
 pub mod inclusion;
 pub mod lock;
+pub mod log;
 pub mod order;
 pub mod person;
 pub mod report;
@@ -32,6 +33,7 @@ pub use inclusion::{
     Security,
 };
 pub use lock::{BoltState, DoorState, LinkState, LockCapabilities, LockOp, ScheduleKind, Source, Via};
+pub use log::{LockClock, LogEnd, LogMark, LogRecord, Logged};
 pub use order::{Hold, Order, Urgency};
 pub use person::{CredentialKind, ParsePinError, Pin, Role, Usage};
 pub use report::{

@@ -5,6 +5,7 @@ use crate::dongle::DongleImage;
 use crate::id::{CommandId, DeviceAddress};
 use crate::inclusion::{InclusionAnswer, InclusionStrategy};
 use crate::lock::LockOp;
+use crate::log::LogMark;
 use crate::time::MonoTime;
 
 /// Who goes first when one radio has several things to send.
@@ -67,6 +68,19 @@ pub enum Order {
         device: DeviceAddress,
         /// Whether it shall stay open.
         hold: Hold,
+    },
+    /// Read a lock's own record, the newest first, when nobody wants anything else of the lock. Reported by
+    /// `Report::Log`, always. A new one takes the place of the one under way.
+    ReadLog {
+        /// The lock.
+        device: DeviceAddress,
+        /// The newest records that are known, the newest first; reading ends there.
+        known: Vec<LogMark>,
+        /// How many records must lie before the known ones, so that a lock whose clock stands still is not believed
+        /// to have nothing new.
+        at_least: u8,
+        /// How many records are read at most.
+        at_most: u8,
     },
     /// Ask a device for its state now.
     Refresh {

@@ -8,6 +8,7 @@ use crate::dongle::DongleMemory;
 use crate::id::{CommandId, DeviceAddress};
 use crate::inclusion::{InclusionProgress, Security};
 use crate::lock::{BoltState, DoorState, LinkState, LockCapabilities, Via};
+use crate::log::{LogEnd, LogRecord};
 use crate::unit::{BatteryPercent, CodeSlot};
 
 /// What a device is to the household.
@@ -205,6 +206,17 @@ pub enum Report {
         device: DeviceAddress,
         /// What.
         report: CodeReport,
+    },
+    /// A lock's own record was read.
+    Log {
+        /// The lock.
+        device: DeviceAddress,
+        /// What is new in it, the newest first; nothing when it was broken off.
+        records: Vec<LogRecord>,
+        /// How the reading ended.
+        end: LogEnd,
+        /// How many frames it cost, both ways.
+        frames: u32,
     },
     /// Whether a lock's own relocking is suspended now.
     AutoRelock {

@@ -5,7 +5,7 @@
 //! (added, changed, deleted) are no signals: the codes are compared with what is wanted, whatever the lock says; only
 //! that all are gone, or that the master code changed, is told as trouble.
 
-use hubd_model::{BoltState, CodeSlot, DoorState, LockSignal, Source, Via};
+use hubd_model::{BoltState, CodeSlot, DoorState, LockSignal, Logged, Source, Via};
 
 use crate::signal::{Signal, Traits, trouble};
 use crate::wire::cc::class;
@@ -218,11 +218,11 @@ pub(crate) fn legacy(alarm_type: u8, alarm_level: u8) -> Vec<Signal> {
 /// old news: whoever asks knows which entries are new.
 ///
 /// Spec: CC:004C.01.04, Event Type.
-pub fn logged(record: &Record) -> Option<LockSignal> {
+pub fn logged(record: &Record) -> Option<Logged> {
     use BoltState::{Locked, Unlocked};
     let slot = CodeSlot::new(record.user.into());
     let moved = |bolt, source| {
-        Some(LockSignal::Bolt {
+        Some(Logged::Moved {
             bolt,
             via: Via::slot(source, slot),
         })
@@ -241,8 +241,8 @@ pub fn logged(record: &Record) -> Option<LockSignal> {
         Event::LockCodeOutOfSchedule
         | Event::UnlockCodeOutOfSchedule
         | Event::LockRemoteCodeOutOfSchedule
-        | Event::UnlockRemoteCodeOutOfSchedule => Some(LockSignal::KeypadDenied(slot)),
-        Event::IllegalCode | Event::RemoteIllegalCode => Some(LockSignal::KeypadDenied(None)),
+        | Event::UnlockRemoteCodeOutOfSchedule => Some(Logged::Denied { slot }),
+        Event::IllegalCode | Event::RemoteIllegalCode => Some(Logged::Denied { slot: None }),
         Event::UserCodeAdded
         | Event::UserCodeDeleted
         | Event::AllUserCodesDeleted
@@ -454,11 +454,11 @@ mod tests {
         let via = Via::slot(Source::Keypad, CodeSlot::new(3));
         assert_eq!(
             logged(&record(Event::UnlockCode, 3)),
-            Some(LockSignal::Bolt { bolt: Unlocked, via })
+            Some(Logged::Moved { bolt: Unlocked, via })
         );
         assert_eq!(
             logged(&record(Event::IllegalCode, 0)),
-            Some(LockSignal::KeypadDenied(None))
+            Some(Logged::Denied { slot: None })
         );
         assert_eq!(logged(&record(Event::LowBattery, 0)), None);
     }

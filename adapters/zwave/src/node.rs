@@ -94,6 +94,9 @@ pub struct Node {
     pub relocked: Option<Relocking>,
     /// Whether it keeps a log.
     pub log: Option<bool>,
+    /// How many records its log keeps.
+    #[serde(default)]
+    pub log_records: Option<u8>,
     /// Which notification types it sends.
     pub notifications: Option<Vec<u8>>,
     /// Hazards that it warned of before it was asked what it sends: a detector is believed at its first word.
@@ -130,6 +133,7 @@ impl Node {
             clock_offset: None,
             relocked: None,
             log: None,
+            log_records: None,
             notifications: None,
             warned_of: BTreeSet::new(),
             battery_read: false,

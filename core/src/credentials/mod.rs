@@ -150,6 +150,22 @@ impl Keeper {
         }
     }
 
+    /// Whether a lock's own record may be read for the house alone: nothing is being done about its codes, and its battery
+    /// is not used up for today.
+    pub(crate) fn may_read_log(&mut self, lock: &LockId, battery: bool, now: MonoTime) -> bool {
+        self.mirrors
+            .get_mut(lock)
+            .is_none_or(|mirror| mirror.may_read_log(battery, now))
+    }
+
+    /// So many frames went to and from a lock for the house alone.
+    pub(crate) fn spent(&mut self, lock: &LockId, frames: u32, now: MonoTime) {
+        if let Some(mirror) = self.mirrors.get_mut(lock) {
+            mirror.spent(frames, now);
+            mirror.dirty = true;
+        }
+    }
+
     /// A lock is announced, for the first time or with other abilities.
     pub(crate) fn announced(&mut self, lock: &LockId, around: &Around<'_>) {
         let Some(known) = around.devices.locks.get(lock) else {

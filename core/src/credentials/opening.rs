@@ -1,6 +1,8 @@
 //! Who opened a door, and what that uses up.
 
-use hubd_model::{BoltState, CredentialId, CredentialKind, LockId, PersonId, SlotKey, Source, Via};
+use hubd_model::{
+    BoltState, CredentialId, CredentialKind, LockId, PersonId, SlotKey, Source, UnixMillis, Via,
+};
 
 use super::event::{Change, CredentialsEvent};
 use super::record::{Credential, Means, Standing};
@@ -12,6 +14,16 @@ impl Keeper {
     pub(crate) fn who(&self, lock: &LockId, via: &Via) -> Option<PersonId> {
         let credential = self.credential_in(lock, via)?;
         Some(credential.person.clone())
+    }
+
+    /// The same for a movement of an unknown time since `since`: only when nothing was written to the slot after that.
+    pub(crate) fn who_since(&self, lock: &LockId, via: &Via, since: UnixMillis) -> Option<PersonId> {
+        let key = SlotKey {
+            kind: kind_of(via.source)?,
+            slot: via.slot?,
+        };
+        let kept = self.mirrors.get(lock)?.is_as_since(key, since);
+        self.who(lock, via).filter(|_| kept)
     }
 
     /// A bolt was moved, and it is in the journal.

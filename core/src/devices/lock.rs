@@ -8,10 +8,11 @@ use hubd_model::{
     MonoTime, RadioName, Source, UnixMillis, Via,
 };
 
+use super::log::Reading;
 use super::{Quiet, replace};
 use crate::actuation::desk::Claim;
 use crate::event::Event;
-use crate::view::{LockView, Reported};
+use crate::view::{LockView, LogMemory, Reported};
 
 /// A lock's own report of a movement comes at most so long after a reading that showed it.
 const ECHO_MAX: Millis = Millis::from_secs(5);
@@ -32,6 +33,8 @@ pub(crate) struct Lock {
     /// A movement that only a reading showed, and when.
     read_only: Option<(BoltState, MonoTime)>,
     troubles: Quiet<String>,
+    /// When its own record is to be read.
+    pub(crate) reading: Reading,
 }
 
 impl Lock {
@@ -41,6 +44,7 @@ impl Lock {
         radio: RadioName,
         address: DeviceAddress,
         description: DeviceDescription,
+        now: MonoTime,
     ) -> Self {
         let view = LockView {
             id,
@@ -54,15 +58,17 @@ impl Lock {
             battery: None,
             link: LinkState::Unknown,
             last_heard: None,
+            log: LogMemory::default(),
         };
         Self {
             announced: true,
-            ..Self::restored(view)
+            reading: Reading::of_a_newcomer(now),
+            ..Self::restored(view, now)
         }
     }
 
     /// A lock from the store: its last reports are reports still, its link is not known any more.
-    pub(crate) fn restored(mut view: LockView) -> Self {
+    pub(crate) fn restored(mut view: LockView, now: MonoTime) -> Self {
         let known_link = view.link;
         view.link = LinkState::Unknown;
         view.wish = None;
@@ -81,6 +87,7 @@ impl Lock {
                 .filter(|door| *door != DoorState::Unknown),
             read_only: None,
             troubles: Quiet::default(),
+            reading: Reading::after_a_start(view.description.lock.log, now),
             view,
         }
     }

@@ -6,6 +6,7 @@
 
 pub(crate) mod alarm;
 pub(crate) mod lock;
+pub(crate) mod log;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,12 +50,12 @@ pub(crate) struct Devices {
 
 impl Devices {
     /// Takes a device that the store remembers. Whether it answers has to be found out again.
-    pub(crate) fn restore(&mut self, record: DeviceRecord) {
+    pub(crate) fn restore(&mut self, record: DeviceRecord, now: MonoTime) {
         match record {
             DeviceRecord::Lock(view) => {
                 let place = (view.radio.clone(), view.address.clone());
                 self.by_address.insert(place, DeviceId::Lock(view.id.clone()));
-                self.locks.insert(view.id.clone(), Lock::restored(view));
+                self.locks.insert(view.id.clone(), Lock::restored(view, now));
             }
             DeviceRecord::Alarm(view) => {
                 let place = (view.radio.clone(), view.address.clone());
@@ -164,7 +165,7 @@ impl Devices {
         let name = self.free_name(&description);
         let id = match description.kind {
             DeviceKind::Lock => LockId::parse(&format!("lock-{seq}")).ok().map(|id| {
-                let lock = Lock::new(id.clone(), name, radio.clone(), device, description);
+                let lock = Lock::new(id.clone(), name, radio.clone(), device, description, out.mono());
                 self.changed_locks.insert(id.clone());
                 self.locks.insert(id.clone(), lock);
                 DeviceId::Lock(id)
@@ -211,6 +212,14 @@ impl Devices {
             }
             None => {}
         }
+    }
+
+    /// When a lock's own record is to be read, or something should have been heard of a reading.
+    pub(crate) fn log_deadline(&self) -> Option<MonoTime> {
+        self.locks
+            .values()
+            .filter_map(|lock| lock.reading.deadline())
+            .min()
     }
 
     /// How many devices of a radio are kept.

@@ -7,6 +7,7 @@ use hubd_model::{
 
 use super::{Engine, around};
 use crate::actuation::desk::Claim;
+use crate::devices::log::Reading;
 use crate::devices::{Announced, DEVICES_PER_RADIO_MAX};
 use crate::event::Event;
 use crate::outbox::DeviceId;
@@ -66,6 +67,9 @@ impl Engine {
                     }
                 } else if let Some(id) = self.devices.find(name, &device) {
                     self.devices.link(&id, link, &mut self.out);
+                    if link == LinkState::Offline {
+                        self.reading_of(&id, |reading| reading.away(now));
+                    }
                 }
             }
             Report::Dongle(what) => {
@@ -79,6 +83,12 @@ impl Engine {
                 }
             }
             Report::Codes { device, report } => self.codes_reported(name, &device, report),
+            Report::Log {
+                device,
+                records,
+                end,
+                frames,
+            } => self.log_read(name, &device, records, &end, frames),
             Report::AutoRelock { device, hold } => {
                 if let Some(DeviceId::Lock(lock)) = self.heard(name, &device, true) {
                     self.life_safety.auto_relock(&lock, hold);
@@ -94,7 +104,8 @@ impl Engine {
         let works = state == RadioState::Ready;
         let turn = radio.turn(state);
         if works {
-            let (devices, now) = (&self.devices, self.out.mono());
+            let now = self.out.mono();
+            let devices = &self.devices;
             let is_its = |lock: &LockId| {
                 devices
                     .locks
@@ -103,6 +114,7 @@ impl Engine {
             };
             self.life_safety.radio_works(is_its, now);
             self.keeper.look_again();
+            self.readings_on(name, |reading| reading.can_be_read(now));
         } else {
             let around = around!(self);
             self.keeper.radio_lost(name, &around);
@@ -112,6 +124,7 @@ impl Engine {
             Turn::StillLost => self.devices.lose_radio(name),
             Turn::Lost(reason) => {
                 self.devices.lose_radio(name);
+                self.readings_on(name, Reading::missed);
                 self.out.journal(None, Event::HubDegraded { what, reason });
             }
             Turn::Recovered => {
@@ -187,9 +200,11 @@ impl Engine {
         self.devices.heard(&id, self.out.at());
         if believed {
             self.devices.link(&id, LinkState::Online, &mut self.out);
+            let now = self.out.mono();
             if let DeviceId::Lock(lock) = &id {
-                self.keeper.heard(lock, self.out.mono());
+                self.keeper.heard(lock, now);
             }
+            self.reading_of(&id, |reading| reading.heard(now));
         }
         Some(id)
     }
@@ -200,6 +215,8 @@ impl Engine {
             let around = around!(self);
             self.keeper.announced(lock, &around);
         }
+        let now = self.out.mono();
+        self.reading_of(id, |reading| reading.can_be_read(now));
     }
 
     /// A radio says something of a lock's codes. The end of a task that was not answered is no word of the lock.
@@ -264,6 +281,9 @@ impl Engine {
             LockSignal::KeypadDenied(slot) => Some(Event::LockKeypadDenied { slot }),
             LockSignal::KeypadLockedOut => Some(Event::LockKeypadLockedOut),
         };
+        if let Some(event) = &event {
+            self.heard_live(&lock_id, event);
+        }
         self.journal(id, event);
     }
 
@@ -284,6 +304,7 @@ impl Engine {
             None => lock.read(bolt, claim, now, at),
         };
         if let Some(event) = event {
+            self.heard_live(id, &event);
             self.out.journal(Some(DeviceId::Lock(id.clone())), event);
             self.desk.recorded(id, bolt);
             if let Some(by) = &how {

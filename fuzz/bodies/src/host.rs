@@ -4,8 +4,8 @@
 use hubd_model::Report;
 use hubd_model::{
     CodeSlot, CodeTask, CodeTaskId, CommandId, CredentialKind, DeviceAddress, DongleImage, Hold,
-    InclusionAnswer, InclusionStrategy, Key128, LocalMinute, LockOp, LockSchedule, Millis, MonoTime, Now,
-    Order, Pin, SecretBytes, SecretString, SlotKey, SlotWish, UnixMillis, Urgency, WallTime,
+    InclusionAnswer, InclusionStrategy, Key128, LocalMinute, LockOp, LockSchedule, LogMark, Millis, MonoTime,
+    Now, Order, Pin, SecretBytes, SecretString, SlotKey, SlotWish, UnixMillis, Urgency, WallTime,
 };
 use hubd_zwave::host::{Host, Input, Output};
 use hubd_zwave::security::s2_wire::S2Command;
@@ -200,7 +200,7 @@ impl World {
             what: Box::new(what),
             urgency: Urgency::Person,
         };
-        self.input(Input::Order(match choice % 18 {
+        self.input(Input::Order(match choice % 19 {
             0..4 => Order::Actuate {
                 command,
                 device,
@@ -226,6 +226,19 @@ impl World {
                 },
             },
             16 => Order::CopyDongle,
+            17 => Order::ReadLog {
+                device,
+                known: data
+                    .as_chunks::<10>()
+                    .0
+                    .iter()
+                    .take(3)
+                    .copied()
+                    .map(LogMark)
+                    .collect(),
+                at_least: id & 0x0f,
+                at_most: id,
+            },
             _ => Order::RestoreDongle(DongleImage::new(SecretBytes::new(data.to_vec()))),
         }));
     }

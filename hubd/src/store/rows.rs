@@ -2,10 +2,10 @@
 //! without a row becoming unreadable.
 
 use hubd_core::output::DeviceRecord;
-use hubd_core::view::{AlarmView, CommandStatus, CommandView, LockView, Reported};
+use hubd_core::view::{AlarmView, CommandStatus, CommandView, Heard, LockView, LogMemory, Reported};
 use hubd_model::{
     AlarmId, BatteryPercent, BoltState, CommandId, DeviceAddress, DeviceDescription, DoorState, Hazard,
-    LinkState, LockId, LockOp, RadioName, UnixMillis, Via,
+    LinkState, LockId, LockOp, LogMark, Logged, RadioName, UnixMillis, Via,
 };
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,58 @@ struct LockRow {
     link: LinkState,
     #[serde(default)]
     last_heard: Option<UnixMillis>,
+    #[serde(default)]
+    log: LogRow,
+}
+
+/// How far a lock's own record is known. A hub that reads no records has none of it.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct LogRow {
+    known: Vec<LogMark>,
+    timed: bool,
+    read_at: Option<UnixMillis>,
+    ahead_seconds: Option<i64>,
+    heard: Vec<HeardRow>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HeardRow {
+    at: UnixMillis,
+    synced: bool,
+    said: Logged,
+}
+
+impl From<LogMemory> for LogRow {
+    fn from(memory: LogMemory) -> Self {
+        let heard = memory
+            .heard
+            .into_iter()
+            .map(|Heard { at, synced, said }| HeardRow { at, synced, said });
+        Self {
+            known: memory.known,
+            timed: memory.timed,
+            read_at: memory.read_at,
+            ahead_seconds: memory.ahead_seconds,
+            heard: heard.collect(),
+        }
+    }
+}
+
+impl From<LogRow> for LogMemory {
+    fn from(row: LogRow) -> Self {
+        let heard = row
+            .heard
+            .into_iter()
+            .map(|HeardRow { at, synced, said }| Heard { at, synced, said });
+        Self {
+            known: row.known,
+            timed: row.timed,
+            read_at: row.read_at,
+            ahead_seconds: row.ahead_seconds,
+            heard: heard.collect(),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -128,6 +180,7 @@ pub(crate) fn device(record: DeviceRecord) -> serde_json::Result<(&'static str, 
                 battery: view.battery.map(At::from),
                 link: view.link,
                 last_heard: view.last_heard,
+                log: view.log.into(),
             };
             Ok(("lock", id, serde_json::to_string(&row)?))
         }
@@ -170,6 +223,7 @@ pub(crate) fn device_from(kind: &str, version: i64, row: &str) -> Result<DeviceR
                 battery: row.battery.map(Reported::from),
                 link: row.link,
                 last_heard: row.last_heard,
+                log: row.log.into(),
             }))
         }
         "alarm" => {

@@ -5,7 +5,7 @@ pub mod lifesafety;
 
 use hubd_core::event::{Entry, Event};
 use hubd_core::view::CommandView;
-use hubd_model::{CodeSlot, DeviceKind, RemovalCause, UnixMillis, Via};
+use hubd_model::{CodeSlot, DeviceKind, Logged, RemovalCause, UnixMillis, Via};
 use serde_json::{Map, Value, json};
 
 use super::StoredEntry;
@@ -85,6 +85,21 @@ pub fn data(event: &Event) -> Value {
             Some(slot) => json!({ "slot": slot }),
             None => json!({}),
         },
+        Event::LockLogged { said, clock } => {
+            let mut shape = match said {
+                Logged::Moved { bolt, via: by } => {
+                    json!({ "event": "operated", "bolt": bolt, "via": via(by) })
+                }
+                Logged::Denied { slot: Some(slot) } => {
+                    json!({ "event": "keypad_denied", "slot": slot.number() })
+                }
+                Logged::Denied { slot: None } => json!({ "event": "keypad_denied" }),
+            };
+            if let (Some(shape), Some(clock)) = (shape.as_object_mut(), clock) {
+                shape.insert("lock_clock".into(), json!(clock.to_string()));
+            }
+            shape
+        }
         Event::LockTrouble { what } | Event::AlarmTrouble { what } | Event::HubRecovered { what } => {
             json!({ "what": what })
         }
@@ -212,7 +227,8 @@ mod tests {
     use super::*;
     use hubd_core::view::CommandStatus;
     use hubd_model::{
-        BatteryPercent, BoltState, CommandId, Hazard, LockId, LockOp, PersonId, RadioName, Security, Source,
+        BatteryPercent, BoltState, CommandId, Hazard, LockClock, LockId, LockOp, PersonId, RadioName,
+        Security, Source,
     };
 
     #[test]
@@ -254,6 +270,24 @@ mod tests {
             ),
             (Event::LockBattery { level }, json!({"battery_percent":87})),
             (Event::LockKeypadDenied { slot: None }, json!({})),
+            (
+                Event::LockLogged {
+                    said: Logged::Moved {
+                        bolt: BoltState::Unlocked,
+                        via: Via::slot(Source::Keypad, CodeSlot::new(3)),
+                    },
+                    clock: LockClock::new(2026, 11, 28, 4, 31, 5),
+                },
+                json!({"event":"operated","bolt":"unlocked","via":{"source":"keypad","slot":3},
+                       "lock_clock":"2026-11-28T04:31:05"}),
+            ),
+            (
+                Event::LockLogged {
+                    said: Logged::Denied { slot: None },
+                    clock: None,
+                },
+                json!({"event":"keypad_denied"}),
+            ),
             (
                 Event::AlarmRaised {
                     hazard: Hazard::Co,

@@ -6,10 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use hubd::store::{NewToken, StoreError, create_token_beside};
 use hubd_core::output::{DeviceRecord, Record, RecordKey};
-use hubd_core::view::{AlarmView, CommandStatus, CommandView, LockView, Reported};
+use hubd_core::view::{AlarmView, CommandStatus, CommandView, Heard, LockView, LogMemory, Reported};
 use hubd_model::{
     BatteryPercent, CodeCapabilities, CodeSlot, CommandId, DeviceAddress, DeviceDescription, DeviceKind,
-    DoorState, LinkState, LockCapabilities, LockOp, RadioName, ScheduleKind, SecretBytes, Security,
+    DoorState, LinkState, LockCapabilities, LockOp, LogMark, Logged, RadioName, ScheduleKind, SecretBytes,
+    Security,
 };
 use rusqlite::Connection;
 
@@ -56,6 +57,19 @@ pub(crate) fn lock(id: &str) -> LockView {
         battery: Some(at(BatteryPercent::new(87).unwrap())),
         link: LinkState::Online,
         last_heard: Some(UnixMillis(START + 1)),
+        log: LogMemory {
+            known: vec![LogMark([7; 10])],
+            timed: true,
+            read_at: Some(UnixMillis(START)),
+            ahead_seconds: Some(-3600),
+            heard: vec![Heard {
+                at: UnixMillis(START + 1),
+                synced: true,
+                said: Logged::Denied {
+                    slot: CodeSlot::new(3),
+                },
+            }],
+        },
     }
 }
 

@@ -2,13 +2,12 @@
 //!
 //! Spec: CC:0062 (Door Lock v2, v4), CC:004C (Door Lock Logging), CC:0071 (Notification v8), CC:0080 (Battery).
 
-use std::collections::VecDeque;
-
 use hubd_model::{Millis, MonoTime, Source};
 
 use super::book::Book;
 use super::codes::{CodeChange, CodeFaults};
 use super::common::{notification, notification_support};
+use super::log::{Log, LogConfig};
 use super::schedules::{ScheduleSlots, Schedules};
 use super::{Act, Answer, Ctx, Timer, Truth};
 
@@ -59,6 +58,8 @@ pub struct LockConfig {
     pub door_sensor: bool,
     /// How it names the slot in keypad notifications.
     pub keypad: KeypadEvent,
+    /// How it keeps its record.
+    pub log: LogConfig,
     /// The bolt at the beginning.
     pub locked: bool,
     /// The battery at the beginning, in percent.
@@ -81,6 +82,7 @@ impl Default for LockConfig {
             auto_relock: None,
             door_sensor: true,
             keypad: KeypadEvent::SlotOnly,
+            log: LogConfig::default(),
             locked: true,
             battery: 87,
         }
@@ -94,8 +96,6 @@ const UNKNOWN: u8 = 0xfe;
 const WRONG_CODES_MAX: u32 = 5;
 /// How long it stays shut.
 const KEYPAD_SHUT: Millis = Millis::from_secs(60);
-/// How many records the log keeps.
-const LOG_MAX: usize = 20;
 /// How long it waits for a tag to be read in.
 const LEARN_WAIT: Millis = Millis::from_secs(30);
 
@@ -105,13 +105,6 @@ struct Movement {
     by: Source,
     slot: Option<u16>,
     ends: MonoTime,
-}
-
-#[derive(Debug, Clone)]
-struct LogRecord {
-    at: MonoTime,
-    event: u8,
-    user: u8,
 }
 
 /// The door lock configuration of a lock with this auto-relock. Spec: CC:0062.01.06.
@@ -143,7 +136,7 @@ pub(crate) struct Lock {
     wrong_codes: u32,
     keypad_shut: bool,
     relock: u32,
-    log: VecDeque<LogRecord>,
+    log: Log,
     /// The door lock configuration as it was set, for reading back.
     settings: Vec<u8>,
     /// The end of a movement that the radio asked for.
@@ -163,7 +156,7 @@ impl Lock {
             wrong_codes: 0,
             keypad_shut: false,
             relock: 0,
-            log: VecDeque::new(),
+            log: Log::new(config.log),
             settings: settings(&config),
             ended: None,
             config,
@@ -241,8 +234,7 @@ impl Lock {
             [0x4e | 0x8b | 0xa4, ..] if Schedules::exist(self.config.schedules) => {
                 self.schedules.handle(ctx.now, command)
             }
-            [0x4c, 0x01] => Answer::Report(vec![0x4c, 0x02, u8::try_from(LOG_MAX).unwrap_or(0)]),
-            [0x4c, 0x03, number] => Answer::Report(self.log_report(number)),
+            [0x4c, ..] => self.log.handle(command),
             [0x71, 0x04, ..] => Answer::Report(self.notification_state(command)),
             [0x71, ..] => notification_support(command, &self.events()),
             [0x80, 0x02] => Answer::Report(vec![0x80, 0x03, self.battery]),
@@ -392,7 +384,7 @@ impl Lock {
             Source::Manual | Source::Fingerprint | Source::Schedule | Source::Unknown => ((1, 2), (8, 9)),
         };
         let choose = |(if_locked, if_unlocked)| if locked { if_locked } else { if_unlocked };
-        self.record(ctx.now, choose(records), user);
+        self.log.write(ctx.now, choose(records), user);
         let parameters = match (by, self.config.keypad) {
             (Source::Keypad, KeypadEvent::SlotOnly) => vec![user],
             (Source::Keypad, KeypadEvent::UserCodeReport) => vec![0x63, 0x03, user, 1],
@@ -479,7 +471,7 @@ impl Lock {
             return;
         }
         self.wrong_codes += 1;
-        self.record(ctx.now, 7, 0);
+        self.log.write(ctx.now, 7, 0);
         ctx.truth(Truth::Denied);
         ctx.report(notification(7, 4, &[]));
         if self.wrong_codes >= WRONG_CODES_MAX {
@@ -536,41 +528,6 @@ impl Lock {
         let kind = command.get(3).copied().unwrap_or(0);
         let jammed = kind == 6 && self.mode == UNKNOWN;
         notification(kind, if jammed { 0x0b } else { 0 }, &[])
-    }
-
-    fn record(&mut self, at: MonoTime, event: u8, user: u8) {
-        if self.log.len() >= LOG_MAX {
-            self.log.pop_back();
-        }
-        self.log.push_front(LogRecord { at, event, user });
-    }
-
-    /// Record 1 is the newest, 0 asks for the newest. The lock's clock starts on 2026-01-01.
-    fn log_report(&self, number: u8) -> Vec<u8> {
-        let number = number.max(1);
-        let Some(record) = self.log.get(usize::from(number - 1)) else {
-            return vec![0x4c, 0x04, number, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        };
-        let seconds = record.at.as_micros() / 1_000_000;
-        let part = |value: u64| u8::try_from(value).unwrap_or(0);
-        let day = part((seconds / 86_400) % 28 + 1);
-        let hour = part((seconds / 3600) % 24);
-        let (minute, second) = (part((seconds / 60) % 60), part(seconds % 60));
-        vec![
-            0x4c,
-            0x04,
-            number,
-            0x07,
-            0xea,
-            1,
-            day,
-            (1 << 5) | hour,
-            minute,
-            second,
-            record.event,
-            record.user,
-            0,
-        ]
     }
 
     /// Its power fails: the motor stops where it is.

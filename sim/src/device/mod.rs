@@ -9,6 +9,7 @@ mod common;
 mod credentials;
 mod link;
 mod lock;
+mod log;
 mod s0;
 mod s2;
 mod schedules;
@@ -23,6 +24,7 @@ pub use codes::CodeFaults;
 pub(crate) use link::Place;
 pub use link::Protection;
 pub use lock::{CodesBy, KeypadEvent, LockConfig};
+pub use log::{LogClock, LogConfig, LogNumbers};
 pub use schedules::ScheduleSlots;
 pub use unit::Device;
 

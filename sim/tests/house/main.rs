@@ -11,6 +11,7 @@
     reason = "a test that panics fails, as it should"
 )]
 
+mod log;
 mod rig;
 
 use hubd_core::event::Event;

@@ -66,8 +66,6 @@ export function tellMore(entry: Entry): Told | null {
       return good(m.e_refilled({ by: text("by") }), "key");
     case "lock.forgotten":
       return quiet(m.e_forgotten({ by: text("by") }), "key");
-    case "lock.logged":
-      return quiet(m.e_logged(), "list");
     case "incident.opened":
       return bad(m.e_incident_opened({ hazard: danger() }), "siren");
     case "incident.joined":

@@ -29,6 +29,15 @@ export function tell(entry: Entry): Told {
       const by = via(data.via as Parameters<typeof via>[0]);
       return { text: by === "" ? shown.words : `${shown.words}, ${by}`, icon: shown.icon, tone: shown.tone };
     }
+    case "lock.logged": {
+      // Old news, by the lock's own clock.
+      const clock = text("lock_clock").replace("T", " ");
+      const shown = bolt(text("bolt") as Parameters<typeof bolt>[0]) ?? bolt("unknown");
+      const by = via(data.via as Parameters<typeof via>[0]);
+      const moved = by === "" ? shown.words : `${shown.words}, ${by}`;
+      const what = text("event") === "keypad_denied" ? m.e_denied() : moved;
+      return quiet(clock === "" ? m.e_logged({ what }) : m.e_logged_at({ what, clock }), "lock");
+    }
     case "lock.door": {
       const leaf = door(text("door") as Parameters<typeof door>[0]) ?? door("unknown");
       return quiet(leaf.words, leaf.icon);
@@ -126,6 +135,7 @@ export function subject(entry: Entry): string {
 /// Kinds that a person may ask for alone.
 export const KINDS: Record<string, () => string> = {
   "lock.operated": () => m.k_operated(),
+  "lock.logged": () => m.k_logged(),
   "lock.door": () => m.k_door(),
   "lock.keypad_denied": () => m.k_denied(),
   "lock.jammed": () => m.k_jammed(),

@@ -94,6 +94,7 @@ impl Host {
             self.step(command, ActuationStep::Refused { reason });
             return;
         };
+        self.log_gives_way(node);
         let lane = match urgency {
             Urgency::LifeSafety => Lane::LifeSafety,
             Urgency::Person | Urgency::Housekeeping => Lane::Person,
@@ -133,6 +134,11 @@ impl Host {
                 stage: Stage::Setting,
             },
         );
+    }
+
+    /// Whether a movement of this lock is under way, or its end is still to be seen.
+    pub(super) fn is_moving(&self, node: NodeId) -> bool {
+        self.actuations.values().any(|actuation| actuation.node == node)
     }
 
     fn actuation_refusal(&self, id: NodeId, op: LockOp) -> Option<&'static str> {

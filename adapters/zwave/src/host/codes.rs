@@ -108,6 +108,13 @@ pub(super) struct Codes {
 }
 
 impl Codes {
+    /// Whether an order about the codes of this lock waits or is at work.
+    pub(super) fn wants(&self, node: NodeId) -> bool {
+        self.desks
+            .get(&node)
+            .is_some_and(|desk| desk.running.is_some() || !desk.waiting.is_empty())
+    }
+
     pub(super) fn next_deadline(&self) -> Option<MonoTime> {
         self.desks
             .values()
@@ -143,6 +150,7 @@ impl Host {
             self.tell_ended(device, task, CodeTaskEnd::Refused { reason }, 0);
             return;
         };
+        self.log_gives_way(node);
         let desk = self.codes.desks.entry(node).or_default();
         if desk.waiting.len() >= WAITING_MAX {
             let reason = CodeRefusal::Other("too many orders wait for this lock; try again later".to_owned());
@@ -220,6 +228,10 @@ impl Host {
     }
 
     fn begin_codes(&mut self, node: NodeId) {
+        if self.log_is_asked(node) {
+            // One conversation at a time; the answer comes within seconds.
+            return;
+        }
         let busy = self.joining.has_the_air() && !self.joining.is_about(node);
         let Some(desk) = self
             .codes

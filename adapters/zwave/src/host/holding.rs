@@ -84,6 +84,7 @@ impl Host {
             return;
         }
         self.end_hold(node);
+        self.log_gives_way(node);
         self.holdings.insert(
             node,
             Holding {
@@ -93,6 +94,13 @@ impl Host {
                 writes: 0,
             },
         );
+    }
+
+    /// Whether a lock's configuration is being read or written.
+    pub(super) fn is_held_up(&self, node: NodeId) -> bool {
+        self.holdings
+            .get(&node)
+            .is_some_and(|holding| !matches!(holding.stage, Stage::Pausing(_)))
     }
 
     fn end_hold(&mut self, node: NodeId) {

@@ -575,6 +575,7 @@ fn learn_into(node: &mut Node, command: &cc::Command, own: u16) {
         }
         cc::Command::DoorLockLogging(door_lock_logging::Command::RecordsSupportedReport(records)) => {
             node.log = Some(*records > 0);
+            node.log_records = Some(*records);
         }
         cc::Command::ScheduleEntryLock(schedule_entry_lock::Command::SupportedReport(report)) => {
             keeps_schedules(

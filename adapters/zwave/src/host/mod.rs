@@ -20,6 +20,7 @@ mod codes;
 mod holding;
 mod including;
 mod learning;
+mod log;
 mod memory;
 mod receiving;
 mod securing;
@@ -49,6 +50,7 @@ use self::cipher::Cipher;
 use self::codes::Codes;
 use self::holding::Holding;
 use self::including::Joining;
+use self::log::Logs;
 use self::memory::Memory;
 use self::sending::OnAir;
 use self::startup::Phase;
@@ -151,6 +153,7 @@ pub struct Host {
     actuations: BTreeMap<CommandId, Actuation>,
     codes: Codes,
     holdings: BTreeMap<NodeId, Holding>,
+    logs: Logs,
     memory: Option<Memory>,
     joining: Joining,
     last_session: u8,
@@ -195,6 +198,7 @@ impl Host {
             actuations: BTreeMap::new(),
             codes: Codes::default(),
             holdings: BTreeMap::new(),
+            logs: Logs::new(),
             memory: None,
             joining: Joining::default(),
             last_session: 0,
@@ -275,6 +279,7 @@ impl Host {
             self.cache_due,
             self.codes.next_deadline(),
             self.holding_deadline(),
+            self.log_deadline(),
             self.memory_deadline(),
             presence.min(),
             actuations.min(),
@@ -311,6 +316,12 @@ impl Host {
             Order::HoldAutoRelock { device, hold } => self.hold_ordered(device, hold),
             Order::CopyDongle => self.copy_memory(),
             Order::RestoreDongle(image) => self.restore_memory(&image),
+            Order::ReadLog {
+                device,
+                known,
+                at_least,
+                at_most,
+            } => self.log_ordered(device, known, at_least, at_most),
             Order::Refresh { device } => self.refresh(&device),
             Order::Include(strategy) => self.include(strategy),
             Order::Answer(answer) => self.answer(answer),
@@ -336,6 +347,7 @@ impl Host {
             self.advance_interviews();
             self.advance_holdings();
             self.advance_codes();
+            self.advance_logs();
             if !self.pump() {
                 break;
             }
@@ -425,6 +437,7 @@ impl Host {
         }
         self.forget_codes(id, address.as_ref());
         self.holdings.remove(&id);
+        self.logs.remove(&id);
         if let Some(device) = address {
             self.report(Report::Removed { device, cause });
         }

@@ -39,6 +39,7 @@ impl Host {
         tracing::trace!(node = node.0, bytes = payload.len(), multicast, "frame");
         self.heard(node);
         self.codes_frame(node);
+        self.log_frame(node);
         self.unwrap(node, payload, Under::Plain, 0);
     }
 
@@ -305,6 +306,14 @@ impl Host {
                         | LockSignal::KeypadDenied(_)
                         | LockSignal::KeypadLockedOut => None,
                     };
+                    match &signal {
+                        LockSignal::Bolt { .. } | LockSignal::KeypadDenied(_) => self.log_grew(id),
+                        LockSignal::BoltRead(_)
+                        | LockSignal::Door(_)
+                        | LockSignal::DoorRead(_)
+                        | LockSignal::Tampered
+                        | LockSignal::KeypadLockedOut => {}
+                    }
                     self.report(Report::Lock { device, signal });
                     if let Some(bolt) = bolt {
                         self.bolt_reported(id, bolt);

@@ -102,7 +102,7 @@ impl Host {
             .any(|presence| presence.node_info_until.is_some());
         if ready
             && !asking
-            && let Some(job) = self.next_job(Lane::Interview, Lane::Interview)
+            && let Some(job) = self.next_job(Lane::Interview, Lane::Log)
         {
             return self.transmit(job);
         }
@@ -131,7 +131,16 @@ impl Host {
         let wanted = match lane {
             Lane::LifeSafety => false,
             Lane::Reply | Lane::Person | Lane::Inclusion => emergency,
-            Lane::Interview => emergency || self.next_job(Lane::LifeSafety, Lane::Person).is_some(),
+            Lane::Interview | Lane::Log => {
+                let node = job.node;
+                let next = self.next_job(Lane::LifeSafety, Lane::Person);
+                // A node that asks something in the middle has the frame: nothing is gained by taking it back.
+                let answers = |job: &Job| job.lane == Lane::Reply && job.node == node;
+                emergency
+                    || next
+                        .and_then(|id| self.traffic.get(id))
+                        .is_some_and(|job| !answers(job))
+            }
         };
         if wanted && slow && self.dongle.abort_transmission(self.now) {
             self.on_air = Some(OnAir {
@@ -216,6 +225,7 @@ impl Host {
             .then(|| self.identity.map(|identity| identity.node))
             .flatten();
         self.codes_frame(node);
+        self.log_frame(node);
         if let Some(job) = self.traffic.get_mut(id) {
             job.state = JobState::OnAir(part);
             job.sent_at = now;
@@ -489,6 +499,7 @@ impl Host {
             Purpose::Ping => self.ping_answered(node, outcome),
             Purpose::Codes => self.codes_answered(node, outcome),
             Purpose::Hold => self.hold_answered(node, outcome),
+            Purpose::Log => self.log_answered(node, outcome),
             Purpose::Refresh | Purpose::Reply | Purpose::Bootstrap => {}
         }
     }

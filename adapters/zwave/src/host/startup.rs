@@ -60,6 +60,7 @@ impl Host {
         self.dongle = Dongle::default();
         self.land_jobs();
         self.break_off_codes();
+        self.break_off_logs();
         self.break_off_memory();
         self.forget_links();
         self.joining_failed(
@@ -265,6 +266,7 @@ impl Host {
         self.dongle = Dongle::default();
         self.land_jobs();
         self.break_off_codes();
+        self.break_off_logs();
         self.break_off_memory();
         self.forget_links();
         self.joining_failed(

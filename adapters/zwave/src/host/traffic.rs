@@ -39,6 +39,8 @@ pub(crate) enum Lane {
     Inclusion,
     /// Nobody waits.
     Interview,
+    /// Nobody waits, and whatever else is wanted of the same lock goes first.
+    Log,
 }
 
 /// Under which key a job's frame goes out.
@@ -96,6 +98,8 @@ pub(crate) enum Purpose {
     Codes,
     /// To keep a lock from relocking, or to let it again.
     Hold,
+    /// To read a lock's own record.
+    Log,
 }
 
 /// Which part of a job is on the air.
@@ -181,7 +185,7 @@ impl Job {
     const fn tries_behind(&self) -> u8 {
         match self.lane {
             Lane::LifeSafety => u8::MAX - self.attempts_left,
-            Lane::Reply | Lane::Person | Lane::Inclusion | Lane::Interview => 0,
+            Lane::Reply | Lane::Person | Lane::Inclusion | Lane::Interview | Lane::Log => 0,
         }
     }
 }
@@ -219,7 +223,7 @@ impl Traffic {
         };
         let room = match new.lane {
             Lane::LifeSafety => JOBS_MAX + EMERGENCY_JOBS_MAX,
-            Lane::Reply | Lane::Person | Lane::Inclusion | Lane::Interview => JOBS_MAX,
+            Lane::Reply | Lane::Person | Lane::Inclusion | Lane::Interview | Lane::Log => JOBS_MAX,
         };
         if self.jobs.len() >= room || (new.purpose == Purpose::Reply && replies() >= REPLIES_PER_NODE_MAX) {
             tracing::warn!(
@@ -383,7 +387,7 @@ mod tests {
         }
     }
 
-    const ALL: std::ops::RangeInclusive<Lane> = Lane::LifeSafety..=Lane::Interview;
+    const ALL: std::ops::RangeInclusive<Lane> = Lane::LifeSafety..=Lane::Log;
 
     #[test]
     fn a_person_passes_the_interview_and_smoke_passes_everybody() {

@@ -65,6 +65,8 @@ pub(crate) const SCHEDULE_TRIES_MAX: u8 = 2;
 pub(crate) const CHECK_AFTER: Millis = Millis::from_secs(7 * 24 * 3_600);
 /// How often a lock with batteries and without a checksum is checked when nothing is to be done.
 pub(crate) const CHECK_DEEP_AFTER: Millis = Millis::from_secs(30 * 24 * 3_600);
+/// How many of them are left to codes when a lock's own record is read.
+const FRAMES_FOR_CODES: u32 = 50;
 const FRAME_DAY: Millis = Millis::from_secs(24 * 3_600);
 const FRAME_EVERY: Millis = Millis(FRAME_DAY.0 / FRAMES_PER_DAY as u64);
 
@@ -406,6 +408,27 @@ impl Mirror {
             read: self.record.read_at.is_some(),
             emptied: self.record.emptied.is_some(),
         }
+    }
+
+    /// Whether nothing is being done about its codes, and the budget of frames allows to read something else.
+    pub(crate) fn may_read_log(&mut self, battery: bool, now: MonoTime) -> bool {
+        self.refill_frames(now);
+        let left = u32::try_from(self.record.frames_left).unwrap_or(0);
+        self.flights.is_empty() && (!battery || left > FRAMES_FOR_CODES)
+    }
+
+    /// Frames that were spent for the house alone on something else than codes.
+    pub(crate) fn spent(&mut self, frames: u32, now: MonoTime) {
+        self.refill_frames(now);
+        self.spend_frames(frames, true, now);
+    }
+
+    /// Whether nothing was written to a slot after `since`, nor may have been.
+    pub(crate) fn is_as_since(&self, key: SlotKey, since: UnixMillis) -> bool {
+        self.slots.get(&key).is_some_and(|slot| {
+            let confirmed = slot.record.confirmed.as_ref();
+            slot.record.attempts.is_empty() && confirmed.is_some_and(|(written, _)| written.at <= since)
+        })
     }
 
     /// Whose slot it is, when what is there is known to be theirs.

@@ -20,6 +20,7 @@ fn orders(house: &House) -> Vec<String> {
             Order::Actuate { command, op, .. } => format!("{} {command}", op.as_str()),
             Order::Withdraw { command } => format!("withdraw {command}"),
             Order::Refresh { .. }
+            | Order::ReadLog { .. }
             | Order::Include(_)
             | Order::Answer(_)
             | Order::Cancel

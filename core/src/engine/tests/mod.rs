@@ -6,4 +6,5 @@ mod devices;
 mod house;
 mod invariants;
 mod life_safety;
+mod logs;
 mod radios;

@@ -81,6 +81,14 @@ impl Names {
                 format!("{who}: battery at {percent} %")
             }
             "lock.tampered" => format!("{who}: somebody tampers with it"),
+            "lock.logged" => {
+                let what = if text("event") == "keypad_denied" {
+                    "a wrong code was typed".to_owned()
+                } else {
+                    format!("{}{}", plain(text("bolt")), self.by_what(entry.data.get("via")))
+                };
+                format!("{who}: its own record says: {what}, at {} by its clock", text("lock_clock"))
+            }
             "lock.keypad_denied" => format!("{who}: a wrong code was typed"),
             "lock.keypad_locked_out" => {
                 format!("{who}: too many wrong codes, the keypad is shut for a while")

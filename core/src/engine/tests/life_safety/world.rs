@@ -308,6 +308,7 @@ impl World {
             | Order::Withdraw { .. }
             | Order::Codes { .. }
             | Order::Refresh { .. }
+            | Order::ReadLog { .. }
             | Order::Include(_)
             | Order::Answer(_)
             | Order::Cancel
