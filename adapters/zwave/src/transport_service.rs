@@ -1,4 +1,5 @@
-//! Transport Service, the receiving side: puts long datagrams together from their segments.
+//! Transport Service, the receiving side: puts long datagrams together from their segments. The other side is in
+//! [`sending`].
 //!
 //! Pure: segments and the time go in, finished datagrams and replies come out. One datagram at a time from each node;
 //! a bounded number of nodes. A datagram is given once, also when its last segment comes again because our answer was
@@ -16,6 +17,8 @@
 //! A later segment of a datagram that is not known is answered with Segment Wait 0: the sender starts again.
 //!
 //! Spec: CC:0055, version 2.
+
+pub mod sending;
 
 use std::collections::BTreeMap;
 use std::fmt;

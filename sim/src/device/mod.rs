@@ -13,6 +13,7 @@ mod log;
 mod s0;
 mod s2;
 mod schedules;
+mod segments;
 mod unit;
 
 use std::collections::VecDeque;

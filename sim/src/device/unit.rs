@@ -9,6 +9,7 @@ use super::alarm::{Alarm, AlarmConfig};
 use super::common::{Identity, Lifeline};
 use super::link::{Class, Link, Opened, Place, Protection};
 use super::lock::{Lock, LockConfig};
+use super::segments::Segments;
 use super::{Act, Answer, Ctx, NodeInfo, Timer, Truth};
 use crate::agenda::Agenda;
 use crate::air::Listening;
@@ -52,6 +53,7 @@ pub struct Device {
     identity: Identity,
     app: App,
     link: Link,
+    segments: Option<Segments>,
     lifeline: Lifeline,
     timers: Agenda<Timer>,
     chance: Chance,
@@ -147,6 +149,7 @@ impl Device {
             },
             app,
             link: Link::new(protection, hidden),
+            segments: None,
             lifeline: Lifeline::default(),
             timers: Agenda::default(),
             chance: Chance::new(seed),
@@ -158,6 +161,16 @@ impl Device {
             under_way: None,
             last_session: None,
         }
+    }
+
+    /// It puts long frames together from their segments. It does not hear those that are named, by their count from 0, and
+    /// may be busy with others at the first.
+    #[must_use]
+    pub fn with_transport_service(mut self, deaf_to: &[usize], busy: bool) -> Self {
+        self.info.classes.push(0x55);
+        self.identity.versions.push((0x55, 2));
+        self.segments = Some(Segments::new(deaf_to, busy));
+        self
     }
 
     /// Its name, for people.
@@ -286,6 +299,20 @@ impl Device {
     /// A frame from the controller.
     pub(crate) fn hear(&mut self, now: MonoTime, frame: &[u8]) {
         self.stay_awake(now);
+        if let (Some(segments), Some(0x55)) = (&mut self.segments, frame.first()) {
+            let led = segments.hear(now, frame);
+            if let Some(answer) = led.answer {
+                self.link.send(now, None, answer, &mut self.chance);
+            }
+            if let Some(frame) = led.frame {
+                self.open(now, &frame);
+            }
+            return;
+        }
+        self.open(now, frame);
+    }
+
+    fn open(&mut self, now: MonoTime, frame: &[u8]) {
         if let Some(opened) = self.link.open(now, frame, &mut self.chance) {
             self.command(now, &opened);
         }
@@ -539,6 +566,9 @@ impl Device {
             });
         }
         self.link.tick(now, &mut self.chance);
+        if let Some(answer) = self.segments.as_mut().and_then(|segments| segments.tick(now)) {
+            self.link.send(now, None, answer, &mut self.chance);
+        }
     }
 
     pub(crate) fn next_deadline(&self) -> Option<MonoTime> {
@@ -546,6 +576,7 @@ impl Device {
             .next()
             .into_iter()
             .chain(self.link.next_deadline())
+            .chain(self.segments.as_ref().and_then(Segments::next_deadline))
             .min()
     }
 

@@ -12,6 +12,7 @@
 )]
 
 mod log;
+mod long;
 mod memory;
 mod relocking;
 mod rig;
@@ -486,7 +487,8 @@ fn a_tag_is_read_in_at_the_lock_and_nobody_holds_up_the_others() {
 
 #[test]
 fn a_person_outranks_housekeeping_and_an_unlock_outranks_a_person() {
-    let (mut rig, lock) = one(v1());
+    // So many slots that their reading takes longer than everything else here.
+    let (mut rig, lock) = one(LockConfig { slots: 100, ..v1() });
     let reading = rig.start(lock, CodeTask::ReadAll { known: None }, Urgency::Housekeeping);
     let later = rig.start(lock, CodeTask::ReadAll { known: None }, Urgency::Housekeeping);
     let person = rig.start(lock, write(3, "98765", NO_SCHEDULE), Urgency::Person);

@@ -36,7 +36,7 @@ export function tell(entry: Entry): Told {
       const by = via(data.via as Parameters<typeof via>[0]);
       const moved = by === "" ? shown.words : `${shown.words}, ${by}`;
       const what = text("event") === "keypad_denied" ? m.e_denied() : moved;
-      return quiet(clock === "" ? m.e_logged({ what }) : m.e_logged_at({ what, clock }), "lock");
+      return quiet(clock === "" ? m.e_logged({ what }) : m.e_logged_at({ what, clock }), "locked");
     }
     case "lock.door": {
       const leaf = door(text("door") as Parameters<typeof door>[0]) ?? door("unknown");

@@ -175,6 +175,9 @@ pub(crate) const fn credential_kind(kind: CredentialType) -> Option<CredentialKi
     }
 }
 
+/// The longest name that fits into a supervised frame under S2, for a lock that cannot put segments together.
+const NAME_BYTES_UNSEGMENTED: u8 = 16;
+
 impl Node {
     /// What a programme has to know of this lock; `None` while that is not known, or when it keeps no codes.
     pub(crate) fn lock_facts(&self) -> Option<LockFacts> {
@@ -210,7 +213,10 @@ impl Node {
     }
 
     fn credential_facts(&self) -> Option<LockFacts> {
-        let users = self.credential_users?;
+        let mut users = self.credential_users?;
+        if !self.supports(class::TRANSPORT_SERVICE) {
+            users.name_bytes_max = users.name_bytes_max.min(NAME_BYTES_UNSEGMENTED);
+        }
         let own = CredentialFacts {
             users,
             rooms: self.credential_rooms.clone()?,

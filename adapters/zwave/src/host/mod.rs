@@ -24,6 +24,7 @@ mod log;
 mod memory;
 mod receiving;
 mod securing;
+mod segmenting;
 mod sending;
 mod startup;
 #[cfg(test)]
@@ -52,6 +53,7 @@ use self::holding::Holding;
 use self::including::Joining;
 use self::log::Logs;
 use self::memory::Memory;
+use self::segmenting::Datagrams;
 use self::sending::OnAir;
 use self::startup::Phase;
 use self::traffic::Traffic;
@@ -150,6 +152,7 @@ pub struct Host {
     traffic: Traffic,
     cipher: Cipher,
     reassembler: Reassembler,
+    datagrams: Datagrams,
     actuations: BTreeMap<CommandId, Actuation>,
     codes: Codes,
     holdings: BTreeMap<NodeId, Holding>,
@@ -195,6 +198,7 @@ impl Host {
             traffic: Traffic::default(),
             cipher: Cipher::new(keys, rng),
             reassembler: Reassembler::default(),
+            datagrams: Datagrams::default(),
             actuations: BTreeMap::new(),
             codes: Codes::default(),
             holdings: BTreeMap::new(),

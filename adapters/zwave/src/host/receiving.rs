@@ -122,6 +122,7 @@ impl Host {
     }
 
     fn segment_received(&mut self, node: NodeId, segment: &cc::transport_service::Command, depth: u8) {
+        self.datagram_heard(node, segment);
         let outputs = self.reassembler.handle(self.now, node, segment);
         self.act_on_segments(outputs, depth);
     }

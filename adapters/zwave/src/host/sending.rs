@@ -195,19 +195,24 @@ impl Host {
             self.finish(id, &Outcome::Expired);
             return true;
         }
-        let (node, protection, frame) = (job.node, job.protection, job.frame.clone());
+        let (node, lane, protection, frame) = (job.node, job.lane, job.protection, job.frame.clone());
+        self.goes_before_datagram(node, id, lane);
+        let under_way = self.next_segment(node, id);
+        let begins = under_way.is_none();
         let class = match protection {
             Protection::Highest => self.nodes.get(&node).and_then(crate::node::Node::highest_class),
             Protection::Class(class) => Some(class),
             Protection::Plain | Protection::Joining(_) | Protection::S0Inclusion => None,
         };
         let sealed = match (protection, class) {
+            _ if !begins => Sealed::Frame(under_way.unwrap_or_default()),
             (Protection::Joining(key), _) => self.cipher.seal_joining(now, node, key, frame.expose()),
             (Protection::S0Inclusion, _) => self.cipher.seal_s0_inclusion(now, node, frame.expose()),
             (_, Some(class)) => self.cipher.seal(now, node, class, frame.expose()),
             (_, None) => Sealed::Frame(frame.expose().to_vec()),
         };
         let (part, payload) = match sealed {
+            Sealed::Frame(payload) if begins => (Part::Frame, self.first_segment(node, id, payload)),
             Sealed::Frame(payload) => (Part::Frame, payload),
             Sealed::NeedsNonce(request) => (Part::NonceGet, request),
             Sealed::TooLong => {
@@ -229,7 +234,7 @@ impl Host {
         if let Some(job) = self.traffic.get_mut(id) {
             job.state = JobState::OnAir(part);
             job.sent_at = now;
-            if part == Part::Frame {
+            if part == Part::Frame && begins {
                 job.attempts_left = job.attempts_left.saturating_sub(1);
             }
         }
@@ -331,6 +336,9 @@ impl Host {
         else {
             return;
         };
+        if status != TransmitStatus::Ok {
+            self.drop_datagram(id);
+        }
         // A node may have answered before the dongle reported the delivery: then the job is gone.
         let Some(job) = self.traffic.get_mut(id) else {
             return;
@@ -364,18 +372,36 @@ impl Host {
                 };
             }
             (Part::Frame, JobState::OnAir(_)) => {
-                let until = self.now + job.answer_wait;
-                let (expects_nothing, purpose) = (job.expect == Expect::Nothing, job.purpose.clone());
-                job.state = JobState::Waiting { until };
-                if let Purpose::Actuate(command) = &purpose {
-                    self.actuation_acknowledged(command);
-                }
-                if expects_nothing {
-                    self.finish(id, &Outcome::Delivered);
+                if !self.segment_delivered(node, id) {
+                    self.frame_delivered(id);
                 }
             }
             // Something that came in between moved the job on.
-            (_, JobState::Queued { .. } | JobState::NeedsNonce { .. } | JobState::Waiting { .. }) => {}
+            (
+                _,
+                JobState::Queued { .. }
+                | JobState::NeedsNonce { .. }
+                | JobState::Confirming { .. }
+                | JobState::Waiting { .. },
+            ) => {}
+        }
+    }
+
+    /// The node's radio has the whole frame of a job.
+    pub(super) fn frame_delivered(&mut self, id: JobId) {
+        let now = self.now;
+        let Some(job) = self.traffic.get_mut(id) else {
+            return;
+        };
+        let (expects_nothing, purpose) = (job.expect == Expect::Nothing, job.purpose.clone());
+        job.state = JobState::Waiting {
+            until: now + job.answer_wait,
+        };
+        if let Purpose::Actuate(command) = &purpose {
+            self.actuation_acknowledged(command);
+        }
+        if expects_nothing {
+            self.finish(id, &Outcome::Delivered);
         }
     }
 
@@ -417,14 +443,19 @@ impl Host {
         // Each turn removes or re-queues one job, so this ends.
         while let Some(id) = self.traffic.overdue(self.now) {
             let now = self.now;
+            let confirming = |job: &Job| matches!(job.state, JobState::Confirming { .. });
+            if self.traffic.get(id).is_some_and(confirming) && self.confirmation_missing(id) {
+                continue;
+            }
             let Some(job) = self.traffic.get_mut(id) else {
                 continue;
             };
             let outcome = match job.state {
                 JobState::Queued { .. } => Outcome::Expired,
-                JobState::OnAir(_) | JobState::NeedsNonce { .. } | JobState::Waiting { .. } => {
-                    Outcome::NoAnswer
-                }
+                JobState::OnAir(_)
+                | JobState::NeedsNonce { .. }
+                | JobState::Confirming { .. }
+                | JobState::Waiting { .. } => Outcome::NoAnswer,
             };
             if matches!(job.state, JobState::NeedsNonce { .. }) {
                 job.attempts_left = job.attempts_left.saturating_sub(1);
@@ -464,6 +495,7 @@ impl Host {
         let Some(id) = self.traffic.last_sent(node, sealed) else {
             return;
         };
+        self.drop_datagram(id);
         let Some(job) = self.traffic.get_mut(id) else {
             return;
         };
@@ -471,7 +503,7 @@ impl Host {
             JobState::NeedsNonce { .. } | JobState::OnAir(Part::NonceGet) => {
                 job.state = JobState::Queued { not_before: now };
             }
-            JobState::Waiting { .. } | JobState::OnAir(Part::Frame) => {
+            JobState::Waiting { .. } | JobState::Confirming { .. } | JobState::OnAir(Part::Frame) => {
                 let probing = matches!(job.purpose, Purpose::Ask(Question::HasKey(_)));
                 if job.resyncs < RESYNCS_MAX && !probing {
                     // It was not read, so it does not count as an attempt.
@@ -519,11 +551,14 @@ impl Host {
     pub(super) fn land_jobs(&mut self) {
         let on_air = self.on_air.take();
         self.requeue(on_air);
+        self.drop_datagrams();
         let now = self.now;
-        for id in self
-            .traffic
-            .ids(|job| matches!(job.state, JobState::NeedsNonce { .. }))
-        {
+        for id in self.traffic.ids(|job| {
+            matches!(
+                job.state,
+                JobState::NeedsNonce { .. } | JobState::Confirming { .. }
+            )
+        }) {
             if let Some(job) = self.traffic.get_mut(id) {
                 job.state = JobState::Queued { not_before: now };
             }
@@ -533,6 +568,9 @@ impl Host {
 
     fn requeue(&mut self, on_air: Option<OnAir>) {
         let now = self.now;
+        if let Some(on_air) = on_air {
+            self.drop_datagram(on_air.job);
+        }
         let Some(job) = on_air.and_then(|on_air| self.traffic.get_mut(on_air.job)) else {
             return;
         };

@@ -126,6 +126,11 @@ pub(crate) enum JobState {
         /// Until when it may come.
         until: MonoTime,
     },
+    /// Every segment of it left; the node's word that it has them all is awaited.
+    Confirming {
+        /// Until when it may come.
+        until: MonoTime,
+    },
     /// Delivered; the node's answer is awaited.
     Waiting {
         /// Until when it may come.
@@ -158,6 +163,8 @@ pub(crate) struct Job {
     pub(crate) refusals: u8,
     /// How often the node could not read it.
     pub(crate) resyncs: u8,
+    /// It is on its way in segments.
+    pub(crate) segmented: bool,
     /// When its frame was handed to the dongle last.
     pub(crate) sent_at: MonoTime,
     pub(crate) state: JobState,
@@ -168,13 +175,14 @@ impl Job {
     /// the key stream that the next frame would use as well. A slow node holds up a person only for a moment.
     fn occupies_node(&self, now: MonoTime) -> bool {
         match self.state {
-            JobState::NeedsNonce { .. } => true,
+            JobState::NeedsNonce { .. } | JobState::Confirming { .. } => true,
             JobState::Waiting { .. } => {
                 self.protection != Protection::Plain
                     && self.expect != Expect::Nothing
                     && now < self.sent_at + ANSWER_PAUSE
             }
-            JobState::Queued { .. } | JobState::OnAir(_) => false,
+            // What is said between would be read with the nonce of the datagram.
+            JobState::Queued { .. } | JobState::OnAir(_) => self.segmented,
         }
     }
 }
@@ -247,6 +255,7 @@ impl Traffic {
             attempts_left: new.attempts,
             refusals: 0,
             resyncs: 0,
+            segmented: false,
             sent_at: new.not_before,
             state: JobState::Queued {
                 not_before: new.not_before,
@@ -263,10 +272,14 @@ impl Traffic {
         lanes: std::ops::RangeInclusive<Lane>,
         reachable: impl Fn(NodeId) -> bool,
     ) -> Option<JobId> {
-        let busy = |node| {
-            self.jobs
-                .iter()
-                .any(|job| job.node == node && job.occupies_node(now))
+        // A datagram on its way is given up for whoever goes first.
+        let busy = |next: &Job| {
+            self.jobs.iter().any(|job| {
+                job.node == next.node
+                    && job.id != next.id
+                    && job.occupies_node(now)
+                    && !(job.segmented && next.lane < job.lane)
+            })
         };
         self.jobs
             .iter()
@@ -274,7 +287,7 @@ impl Traffic {
             .filter(|job| lanes.contains(&job.lane))
             .filter(|job| {
                 job.lane == Lane::Reply
-                    || ((reachable(job.node) || job.purpose == Purpose::Ping) && !busy(job.node))
+                    || ((reachable(job.node) || job.purpose == Purpose::Ping) && !busy(job))
             })
             .min_by_key(|job| (job.lane, job.tries_behind(), job.id))
             .map(|job| job.id)
@@ -337,7 +350,9 @@ impl Traffic {
         self.jobs
             .iter()
             .find(|job| match job.state {
-                JobState::NeedsNonce { until } | JobState::Waiting { until } => until <= now,
+                JobState::NeedsNonce { until }
+                | JobState::Confirming { until }
+                | JobState::Waiting { until } => until <= now,
                 JobState::Queued { .. } => job.expires.is_some_and(|expires| expires <= now),
                 JobState::OnAir(_) => false,
             })
@@ -349,7 +364,7 @@ impl Traffic {
         self.jobs
             .iter()
             .filter_map(|job| match job.state {
-                JobState::NeedsNonce { until } => Some(until),
+                JobState::NeedsNonce { until } | JobState::Confirming { until } => Some(until),
                 JobState::Waiting { until } => {
                     let pause = Some(job.sent_at + ANSWER_PAUSE).filter(|end| *end > now);
                     [Some(until), pause].into_iter().flatten().min()

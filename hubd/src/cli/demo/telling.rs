@@ -87,7 +87,10 @@ impl Names {
                 } else {
                     format!("{}{}", plain(text("bolt")), self.by_what(entry.data.get("via")))
                 };
-                format!("{who}: its own record says: {what}, at {} by its clock", text("lock_clock"))
+                format!(
+                    "{who}: its own record says: {what}, at {} by its clock",
+                    text("lock_clock")
+                )
             }
             "lock.keypad_denied" => format!("{who}: a wrong code was typed"),
             "lock.keypad_locked_out" => {

@@ -454,9 +454,6 @@ fn is_the_same(known: &UserDetails, wanted: &UserDetails) -> bool {
         && known.rule == wanted.rule
 }
 
-/// The longest name that fits into a supervised frame under S2.
-const NAME_BYTES_MAX: u8 = 16;
-
 /// A name in the letters that every lock has, as long as this one takes.
 fn shortened(name: &str, bytes_max: u8) -> Vec<u8> {
     name.chars()
@@ -467,7 +464,7 @@ fn shortened(name: &str, bytes_max: u8) -> Vec<u8> {
                 '?'
             }
         })
-        .take(bytes_max.min(NAME_BYTES_MAX).into())
+        .take(bytes_max.into())
         .filter_map(|letter| u8::try_from(letter).ok())
         .collect()
 }
