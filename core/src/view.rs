@@ -40,7 +40,7 @@ pub struct LockView {
     /// When it was heard last.
     pub last_heard: Option<UnixMillis>,
     /// How far its own record is known.
-    pub log: LogMemory,
+    pub log: Box<LogMemory>,
 }
 
 /// What is remembered of a lock's own record, so that nothing in it is told twice.

@@ -12,7 +12,7 @@ use super::log::Reading;
 use super::{Quiet, replace};
 use crate::actuation::desk::Claim;
 use crate::event::Event;
-use crate::view::{LockView, LogMemory, Reported};
+use crate::view::{LockView, Reported};
 
 /// A lock's own report of a movement comes at most so long after a reading that showed it.
 const ECHO_MAX: Millis = Millis::from_secs(5);
@@ -58,7 +58,7 @@ impl Lock {
             battery: None,
             link: LinkState::Unknown,
             last_heard: None,
-            log: LogMemory::default(),
+            log: Box::default(),
         };
         Self {
             announced: true,

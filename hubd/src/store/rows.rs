@@ -180,7 +180,7 @@ pub(crate) fn device(record: DeviceRecord) -> serde_json::Result<(&'static str, 
                 battery: view.battery.map(At::from),
                 link: view.link,
                 last_heard: view.last_heard,
-                log: view.log.into(),
+                log: (*view.log).into(),
             };
             Ok(("lock", id, serde_json::to_string(&row)?))
         }
@@ -223,7 +223,7 @@ pub(crate) fn device_from(kind: &str, version: i64, row: &str) -> Result<DeviceR
                 battery: row.battery.map(Reported::from),
                 link: row.link,
                 last_heard: row.last_heard,
-                log: row.log.into(),
+                log: Box::new(row.log.into()),
             }))
         }
         "alarm" => {

@@ -57,7 +57,7 @@ pub(crate) fn lock(id: &str) -> LockView {
         battery: Some(at(BatteryPercent::new(87).unwrap())),
         link: LinkState::Online,
         last_heard: Some(UnixMillis(START + 1)),
-        log: LogMemory {
+        log: Box::new(LogMemory {
             known: vec![LogMark([7; 10])],
             timed: true,
             read_at: Some(UnixMillis(START)),
@@ -69,7 +69,7 @@ pub(crate) fn lock(id: &str) -> LockView {
                     slot: CodeSlot::new(3),
                 },
             }],
-        },
+        }),
     }
 }
 
