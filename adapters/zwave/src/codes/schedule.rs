@@ -510,7 +510,10 @@ mod tests {
                     window(WeekDay::from_monday(day), start, end)
                 })
                 .collect();
-            let wish = LockSchedule { dated: None, weekly };
+            let mut wish = LockSchedule { dated: None, weekly };
+            // Two may have become one by that.
+            wish.weekly.sort_unstable();
+            wish.weekly.dedup();
             let (dialect, slots) = if active {
                 (Dialect::Active, ScheduleSlots { week_day: 0, daily: 7, ..SLOTS })
             } else {
@@ -524,10 +527,7 @@ mod tests {
                 let report = report_of(&cc::Command::parse(&bytes).unwrap());
                 read.extend(reported(&report, 3, slot).unwrap());
             }
-            let mut expected = wish;
-            expected.weekly.sort_unstable();
-            expected.weekly.dedup();
-            prop_assert_eq!(schedule(&read), expected);
+            prop_assert_eq!(schedule(&read), wish);
         }
     }
 
