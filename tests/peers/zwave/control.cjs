@@ -56,11 +56,6 @@ function operations({ controller, wire, air, home }) {
 		state({ node: id }) {
 			return { bolt: node(id).state.get("DoorLock_currentMode") ?? 0, state: [...node(id).state].filter(([, value]) => typeof value !== "object") };
 		},
-		/** What the lock wrote down, the newest first: {at: seven bytes, event, user}. */
-		setLog({ node: id, records }) {
-			node(id).state.set("log", records);
-			return {};
-		},
 		setCode({ node: id, slot, code }) {
 			node(id).state.set(`UserCode_userIdStatus_${slot}`, 1);
 			node(id).state.set(`UserCode_userCode_${slot}`, code);
