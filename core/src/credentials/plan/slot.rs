@@ -81,11 +81,16 @@ impl<'a> Planner<'a> {
         let replaced =
             !slot.record.unread && shown(record).is_some_and(|pin| !ours(pin)) && !self.is_pin_of(record);
         let gone = is_empty(record) && !slot.record.unread;
-        if record.attempts.is_empty() && (gone || replaced || record.confirmed.is_none()) {
+        // What shows the credential's own PIN is no stranger's, also when nobody knows how it came there.
+        let never = record.confirmed.is_none() && !self.is_pin_of(record);
+        if record.attempts.is_empty() && (gone || replaced || never) {
             if release {
                 self.plan.releases.push(key);
             } else if record.confirmed.is_some() {
                 self.plan.emptied.push(key);
+            } else if record.unread {
+                // Somebody may have put something of their own there.
+                self.task(Class::Repair, Act::Read(key));
             }
         } else if !(gone || replaced) {
             self.task(Class::Revoke, Act::Clear(key));
@@ -167,10 +172,11 @@ impl<'a> Planner<'a> {
         if is_clean(record) && !slot.fresh && shown(record) != Some(pin) {
             return self.task(Class::Grant, Act::Read(key));
         }
-        let stale = !is_empty(record) && may_hold(record).any(|held| held != pin);
+        let old = may_hold(record).any(|held| held != pin);
+        let stale = !is_empty(record) && old;
         let elsewhere = self.places().of(pin).find(|other| *other != key);
         if let Some(other) = elsewhere {
-            if stale {
+            if old {
                 // The old PIN does not wait for the new one; and two that change places would wait for each other.
                 self.remove(slot, false);
             }
