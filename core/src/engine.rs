@@ -102,7 +102,7 @@ impl Engine {
         self.out.poll()
     }
 
-    /// When to come back with `Input::Tick`.
+    /// When to come back with `Input::Tick`. Come back also when the date becomes known: nothing else tells the mind.
     pub fn next_deadline(&self) -> Option<MonoTime> {
         self.radios
             .iter()

@@ -39,6 +39,8 @@ use crate::supervise::RadioLink;
 const TURNS_IN_A_ROW_MAX: u32 = 32;
 /// How long what is spooled waits for its commit: until everybody has been told, and what comes with it is here.
 const FLUSH_PAUSE: Millis = Millis(4);
+/// The mind is told within this that the date became known.
+const DATE_LOOK_EVERY: Duration = Duration::from_mins(1);
 /// How long adapters have to end when the hub stops.
 const ADAPTERS_END_MAX: Duration = Duration::from_secs(3);
 /// How long the store has to write the last entries when the hub stops.
@@ -406,7 +408,9 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
     }
 
     fn until_deadline(&self) -> Option<Duration> {
-        self.engine.next_deadline().map(|deadline| self.until(deadline))
+        let deadline = self.engine.next_deadline().map(|deadline| self.until(deadline));
+        let look = (!(self.clock)().wall.is_synced()).then_some(DATE_LOOK_EVERY);
+        deadline.into_iter().chain(look).min()
     }
 
     fn until_flush(&self) -> Option<Duration> {

@@ -79,6 +79,8 @@ pub(crate) struct Keeper {
     durable: u64,
     changed_people: BTreeSet<PersonId>,
     changed_credentials: BTreeSet<CredentialId>,
+    /// Whether something removed may be proven gone since that was looked at.
+    sweep: bool,
     /// The incident in which doors are released.
     emergency: Option<IncidentId>,
     /// When to come back.
@@ -113,6 +115,7 @@ impl Keeper {
     ) {
         self.chance = Chance::new(entropy);
         self.durable = last_seq;
+        self.sweep = true;
         self.people = by_key(memory.people, |person| person.id.clone());
         self.credentials = by_key(memory.credentials, |credential| credential.id.clone());
         let mirrors = memory
@@ -291,9 +294,13 @@ impl Keeper {
             let mut advanced = Vec::new();
             for mirror in self.mirrors.values_mut().filter(|mirror| due(mirror)) {
                 round.advance(mirror, &mut self.tasks, out);
+                self.sweep |= std::mem::take(&mut mirror.released);
                 advanced.push(mirror.record.lock.clone());
             }
-            self.forget_removed(out);
+            self.sweep |= !(self.changed_credentials.is_empty() && self.changed_people.is_empty());
+            if std::mem::take(&mut self.sweep) {
+                self.forget_removed(out);
+            }
             for lock in &advanced {
                 self.save_mirror(lock, out);
             }

@@ -24,6 +24,7 @@ impl Mirror {
     ) -> bool {
         let plan = std::mem::take(&mut self.plan);
         let any = !(plan.releases.is_empty() && plan.emptied.is_empty() && plan.claims.is_empty());
+        self.released |= !plan.releases.is_empty();
         for key in &plan.releases {
             let about = self.about(*key, credentials);
             let slot = self.slot_mut(*key);

@@ -199,6 +199,57 @@ fn a_known_checksum_ends_a_read_and_a_bulk_read_costs_few_frames() {
     println!("frames of a read of 20 slots, and when nothing changed (v1, v2, bulk, credential): {frames:?}");
 }
 
+/// The core checks a lock with a checksum once in 7 days and reads another once in 56; `queryAllUserCodes` of zwave-js
+/// costs 1,500 frames for such a lock under S0.
+#[test]
+fn a_full_lock_is_read_once_and_costs_few_frames_a_day_when_idle() {
+    const PEER: u32 = 1_500;
+    let pins = (1..=250_u32).map(|slot| (u16::try_from(slot).unwrap(), format!("{}", 100_000 + slot * 37)));
+    let codes: Vec<(u16, String)> = pins.collect();
+    for (name, config) in [
+        ("v1 over S0", v1()),
+        ("v2", v2()),
+        ("v2 in bulk", bulk()),
+        ("User Credential", credential()),
+    ] {
+        let config = LockConfig {
+            slots: 250,
+            codes: codes.clone(),
+            ..config
+        };
+        let by = config.codes_by;
+        let (mut rig, lock) = one(config);
+        let read = rig.codes(lock, CodeTask::ReadAll { known: None });
+        assert_eq!(
+            (&read.end, read.slots().len()),
+            (&CodeTaskEnd::Done, 250),
+            "{name}"
+        );
+        let known = read.reports.iter().find_map(|report| match report {
+            CodeReport::Checksum(checksum) => Some(*checksum),
+            _ => None,
+        });
+        let again = rig.codes(lock, CodeTask::ReadAll { known });
+        let days = if known.is_some() { 7 } else { 56 };
+        println!(
+            "{name}: a first read of 250 codes costs {} frames, a check {}: {:.1} a day when idle, {:.0} times less than {PEER}",
+            read.frames,
+            again.frames,
+            f64::from(again.frames) / f64::from(days),
+            f64::from(PEER * days) / f64::from(again.frames),
+        );
+        assert!(
+            again.frames * 50 <= PEER * days,
+            "{name}: {} frames in {days} days",
+            again.frames
+        );
+        // With a checksum: the checksum, and a question and its answer for each code, or for each user and credential.
+        let questions = if by == CodesBy::UserCredential { 2 } else { 1 };
+        let most = 2 + questions * 2 * 250;
+        assert!(known.is_none() || read.frames <= most, "{name}: {}", read.frames);
+    }
+}
+
 #[test]
 fn a_code_with_a_schedule_dies_on_time_without_the_hub() {
     let (mut rig, members) = house(3);

@@ -300,6 +300,16 @@ impl Home {
         }
     }
 
+    /// The date becomes known, and the shell tells the mind within a minute.
+    pub fn learn_date(&mut self) {
+        if !self.synced {
+            self.synced = true;
+            let look = self.chance.between(0, MINUTE);
+            self.wait(look);
+            self.give(Input::Tick);
+        }
+    }
+
     /// One mutation, and everything that leaves.
     pub fn give(&mut self, input: Input) -> Option<Result<Answer, Refusal>> {
         if !self.running {

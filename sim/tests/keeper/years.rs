@@ -120,9 +120,8 @@ impl Year {
             81..=83 => self.cut_power(),
             84..=85 => self.home.synced = false,
             86..=89 => {
-                self.home.synced = true;
-                // The hub looks at its clock every minute while it is not sure of it.
-                self.home.wait(2 * MINUTE);
+                self.home.learn_date();
+                self.home.wait(MINUTE);
                 if self.home.is_quiet() {
                     self.home.touched.clear();
                 }
@@ -488,7 +487,7 @@ impl Year {
 
     /// Everything works again, and a few days later everything is as wanted.
     fn end_well(&mut self) {
-        self.home.synced = true;
+        self.home.learn_date();
         self.home.touched.clear();
         if !self.home.disk_works {
             self.home.store(true);

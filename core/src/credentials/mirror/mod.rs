@@ -61,10 +61,11 @@ pub(crate) const STUCK_AFTER: Millis = Millis::from_secs(24 * 3_600);
 pub(crate) const FRAMES_PER_DAY: u32 = 150;
 /// A schedule that a lock shows otherwise than it was written so often is kept by the hub.
 pub(crate) const SCHEDULE_TRIES_MAX: u8 = 2;
-/// How often a lock with a checksum, or with mains power, is checked when nothing is to be done.
+/// How often a lock with a checksum is checked when nothing is to be done.
 pub(crate) const CHECK_AFTER: Millis = Millis::from_secs(7 * 24 * 3_600);
-/// How often a lock with batteries and without a checksum is checked when nothing is to be done.
-pub(crate) const CHECK_DEEP_AFTER: Millis = Millis::from_secs(30 * 24 * 3_600);
+/// How often a lock without one is read as a whole when nothing is to be done: 250 slots under S0, at six frames each,
+/// are 27 frames a day then.
+pub(crate) const CHECK_DEEP_AFTER: Millis = Millis::from_secs(56 * 24 * 3_600);
 /// How many of them are left to codes when a lock's own record is read.
 const FRAMES_FOR_CODES: u32 = 50;
 const FRAME_DAY: Millis = Millis::from_secs(24 * 3_600);
@@ -295,6 +296,8 @@ pub(crate) struct Mirror {
     changed: bool,
     /// Something happened since it was planned.
     pub(crate) dirty: bool,
+    /// Whether a slot was given back since somebody looked.
+    pub(crate) released: bool,
     /// When it has to be planned again.
     pub(crate) wake: Option<MonoTime>,
     /// The date at which it was planned, and the one at which it has to be planned again.
@@ -338,6 +341,7 @@ impl Mirror {
             read_asked: false,
             changed: false,
             dirty: true,
+            released: false,
             wake: None,
             dates: Dates::default(),
             blocked: Vec::new(),

@@ -16,8 +16,6 @@ use crate::credentials::view::Why;
 
 /// A date that is set right by a step is noticed within this.
 const CLOCK_LOOK_EVERY: Millis = Millis::from_secs(3_600);
-/// A date that becomes known is noticed within this.
-const SYNC_LOOK_EVERY: Millis = Millis::from_secs(60);
 
 /// What the lock's surroundings allow.
 #[derive(Debug, Clone, Copy)]
@@ -68,10 +66,10 @@ impl Mirror {
     }
 
     fn check_at(&self, around: &Surroundings) -> Option<UnixMillis> {
-        let after = if around.battery && !around.checksum {
-            CHECK_DEEP_AFTER
-        } else {
+        let after = if around.checksum {
             CHECK_AFTER
+        } else {
+            CHECK_DEEP_AFTER
         };
         let after = i64::try_from(after.0).unwrap_or(i64::MAX);
         let read_at = self.record.read_at?;
@@ -337,15 +335,15 @@ impl Mirror {
         }
     }
 
-    /// When to look at the clock again, given that nothing else happens.
+    /// When to look at the clock again, given that nothing else happens. That the date becomes known happens.
     pub(crate) fn look(&self, now: Now) -> Option<MonoTime> {
-        match now.wall {
-            WallTime::Synced(at) => self.dates.next.map(|date| {
-                let ahead = u64::try_from(date.0.saturating_sub(at.0)).unwrap_or(0);
-                now.mono + Millis(ahead.min(CLOCK_LOOK_EVERY.0))
-            }),
-            WallTime::Unsynced(_) => self.plan.dated.then(|| now.mono + SYNC_LOOK_EVERY),
-        }
+        let WallTime::Synced(at) = now.wall else {
+            return None;
+        };
+        self.dates.next.map(|date| {
+            let ahead = u64::try_from(date.0.saturating_sub(at.0)).unwrap_or(0);
+            now.mono + Millis(ahead.min(CLOCK_LOOK_EVERY.0))
+        })
     }
 
     /// Slots that are pending for long or failed often, each once.
