@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask ci | peers | web | api-fuzz | bench | fuzz`. Each stops at the first failure and says how
+//! The project's own commands: `cargo xtask ci | peers | web | api-fuzz | bench | years | fuzz`. Each stops at the first failure and says how
 //! long every step took.
 
 mod api_fuzz;
@@ -8,6 +8,7 @@ mod fuzz;
 mod step;
 mod tools;
 mod web;
+mod years;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   web [FILTER...]             the web interface: types, units, and journeys in Chromium; FILTER as for playwright test
   api-fuzz [--seconds N]      schemathesis over the whole OpenAPI document, against a hub in a simulated home
   bench zwave|release|journal|scale|codes benchmarks; zwave runs side by side with zwave-js server and writes docs/benchmarks.md
+  years [COUNT | --seed N]    seeded years of households and their locks (10000), or one again by its number
   fuzz [--seconds N] [NAME]   fuzz every target, or one, for N seconds each (default 60)";
 
 fn main() -> ExitCode {
@@ -44,6 +46,7 @@ fn run() -> Result<()> {
             which @ ("zwave" | "release" | "journal" | "scale" | "codes"),
             rest @ ..,
         ] => bench::run_bench(which, rest),
+        ["years", rest @ ..] => years::live(rest),
         ["fuzz", rest @ ..] => fuzz::run_targets(rest),
         [] | ["help" | "--help" | "-h"] => {
             step::say(USAGE);
