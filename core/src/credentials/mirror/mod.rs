@@ -66,7 +66,7 @@ pub(crate) const CHECK_AFTER: Millis = Millis::from_secs(7 * 24 * 3_600);
 /// How often a lock without one is read as a whole when nothing is to be done: 250 slots under S0, at six frames each,
 /// are 27 frames a day then.
 pub(crate) const CHECK_DEEP_AFTER: Millis = Millis::from_secs(56 * 24 * 3_600);
-/// How many of them are left to codes when a lock's own record is read.
+/// How many frames of a day are left to codes when a lock's own record is read.
 const FRAMES_FOR_CODES: u32 = 50;
 const FRAME_DAY: Millis = Millis::from_secs(24 * 3_600);
 const FRAME_EVERY: Millis = Millis(FRAME_DAY.0 / FRAMES_PER_DAY as u64);
