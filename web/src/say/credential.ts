@@ -19,6 +19,17 @@ export function credentialKind(kind: Credential["kind"]): string {
   }
 }
 
+export function usage(use: Credential["usage"]): string {
+  switch (use) {
+    case "daily":
+      return m.u_daily();
+    case "backup":
+      return m.u_backup();
+    case "emergency":
+      return m.u_emergency();
+  }
+}
+
 export interface Mark {
   words: string;
   icon: IconName;

@@ -25,6 +25,9 @@ export function ago(at: string | number, now: number): string {
 export const hour = (at: string | number): string => clock.format(new Date(at));
 export const second = (at: string | number): string => exact.format(new Date(at));
 export const day = (at: string | number): string => date.format(new Date(at));
+/// A day with its year, for what lies long ago.
+export const calendar = (at: string | number): string =>
+  new Date(at).toLocaleDateString(locale, { dateStyle: "medium" });
 export const moment = (at: string | number): string => full.format(new Date(at));
 
 /// A day's own name, to group by.
