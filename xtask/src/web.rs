@@ -24,6 +24,8 @@ pub(crate) fn run_web(filter: &[&str]) -> Result<()> {
 pub(crate) fn steps(steps: &mut Steps, filter: &[&str]) -> Result<()> {
     steps.step("web: packages and browser", || {
         tools::web_packages()?;
+        // Some journeys run the daemon on the devices of zwave-js.
+        tools::zwave_peers()?;
         tools::chromium()
     })?;
     steps.step("web: types and units", || {

@@ -430,7 +430,10 @@ fn refuse(api: &Api, request: &Request, refused: Refused, need: Need) -> Problem
     }
     if let Some(seconds) = wait {
         let detail = "too many requests without a valid token came from this address; wait a minute";
-        return Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_failures", detail).retry_after(seconds);
+        // Not on this connection again: a flood that is sent in one go is answered once.
+        return Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_failures", detail)
+            .retry_after(seconds)
+            .closing();
     }
     match refused {
         Refused::Missing | Refused::Wrong => {

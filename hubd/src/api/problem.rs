@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hubd_core::credentials::request::CredentialsRefusal as R;
@@ -35,6 +35,9 @@ pub(super) struct Problem {
     code: &'static str,
     #[serde(skip)]
     retry_after_s: Option<u32>,
+    /// Whether the connection ends with it.
+    #[serde(skip)]
+    closes: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
@@ -53,6 +56,7 @@ impl Problem {
             detail: detail.into(),
             code,
             retry_after_s: None,
+            closes: false,
         }
     }
 
@@ -65,6 +69,13 @@ impl Problem {
     #[must_use]
     pub(super) fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// The same problem, after which the connection ends: whatever else was sent on it is not looked at.
+    #[must_use]
+    pub(super) fn closing(mut self) -> Self {
+        self.closes = true;
         self
     }
 
@@ -187,6 +198,9 @@ impl IntoResponse for Problem {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.closes {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

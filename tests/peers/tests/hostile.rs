@@ -118,7 +118,7 @@ fn told(times: &[f64]) -> (f64, f64, f64) {
 }
 
 #[test]
-fn strangers_who_ask_thousands_of_times_a_second_delay_no_door() -> Result<()> {
+fn strangers_who_ask_thousands_of_times_a_second_keep_no_door_waiting_for_long() -> Result<()> {
     let mut mock = Mock::start(&MockOptions {
         nodes: "2",
         ..MockOptions::default()
