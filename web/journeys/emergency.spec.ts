@@ -65,6 +65,7 @@ test("a release for nothing is shown until somebody says what it was", async ({
   await page.screenshot({ path: `seen/${info.project.name}/incident.png`, fullPage: true });
   await page.getByLabel("Reason").first().fill("somebody leaned on the phone");
   await page.getByRole("button", { name: "End the emergency" }).click();
+  await expect(page.getByRole("button", { name: "End the emergency" })).toBeHidden();
 
   await page.goto(`${demo.url}/#/`);
   await expect(page.getByText("Somebody has to say what it was.")).toBeVisible();

@@ -123,6 +123,12 @@ export function tellMore(entry: Entry): Told | null {
       return bad(m.e_restored({ at: moment(Date.parse(text("made_at"))) }));
     case "backup.rehearsed":
       return good(m.e_rehearsed({ name: text("name") }));
+    case "radio.memory_copied":
+      return good(m.e_memory_copied({ radio: text("radio") }));
+    case "radio.memory_written":
+      return bad(m.e_memory_written({ radio: text("radio") }));
+    case "radio.memory_failed":
+      return bad(m.e_memory_failed({ radio: text("radio"), reason: text("reason") }));
     case "journal.lost":
       return bad(m.e_lost({ count: number("lost") }));
     case "household.away_changed":
