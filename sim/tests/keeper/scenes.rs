@@ -283,7 +283,15 @@ fn what_people_ask_for_may_cost_more_and_housekeeping_waits_for_the_next_day() {
     assert!(home.is_quiet(), "nobody waits: {:#?}", home.codes(2));
     assert!(home.frames - before > 150, "{} frames", home.frames - before);
     assert_eq!(home.codes(2).frames.left, 0, "and it owes nothing");
+    // What somebody does at the lock is put right at once.
     home.type_in(2, pin_slot(1), None);
+    home.wait(MINUTE);
+    assert!(home.is_quiet(), "{:#?}", home.codes(2));
+    assert!(home.locks[&2].held.contains_key(&pin_slot(1)));
+    // What the lock does not tell is found when somebody looks, and put right when there are frames for it.
+    home.locks.get_mut(&2).unwrap().held.remove(&pin_slot(1));
+    home.ask(CredentialsRequest::ReadLock { lock: home.id(2) })
+        .unwrap();
     home.wait(20 * HOUR);
     let waits = home.codes(2).slots[0].pending.clone();
     assert_eq!(waits.map(|pending| pending.why), Some(Why::Budget));
@@ -424,8 +432,10 @@ fn what_waits_for_the_battery_is_done_at_once_when_a_person_asks() {
     let mut home = Home::with_locks(1, [lock]);
     let anna = home.person("Anna", Role::Resident);
     home.grant(&anna, "739416", &[2]);
+    home.grant(&anna, "184039", &[2]);
     home.wait(HOUR);
-    home.type_in(2, pin_slot(1), None);
+    home.locks.get_mut(&2).unwrap().held.remove(&pin_slot(1));
+    home.ask(CredentialsRequest::ReadLock { lock: home.id(2) }).unwrap();
     home.wait(HOUR);
     assert!(!home.opens(2, "739416"));
     let waits = home.codes(2).slots[0].pending.clone();

@@ -12,7 +12,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use hubd_peers::household::{FOREIGN, Granted, LOCKS};
+use hubd_peers::household::{FOREIGN, FOREIGN_SLOT, Granted, LOCKS, is_pending};
 use hubd_peers::{Deadline, Household, Hub, HubOptions};
 use serde_json::{Value, json};
 
@@ -46,11 +46,95 @@ fn a_lock_that_lost_its_codes_is_filled_again_after_one_word() -> Result<()> {
     house.agree(&pins(&all), None)
 }
 
+/// A code that somebody types in, beside the one that was there before the hub.
+const TYPED: &str = "864203";
+const TYPED_SLOT: u16 = 20;
+/// What somebody changes one of ours to.
+const CHANGED: &str = "975310";
+
 /// Lets so many seconds pass.
 fn pause(house: &mut Household, seconds: u64) -> Result<()> {
     let over = Deadline::seconds(seconds);
     while over.left_at_most(Duration::from_secs(1)).is_some() {
         house.home.mock.call("silence", json!({"ms": 300}))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_changed_or_deleted_at_the_keypad_is_put_right() -> Result<()> {
+    let mut house = Household::start()?;
+    let all = people(&house, 4)?;
+    house.agree(&pins(&all), Some(FOREIGN))?;
+    let mut wanted = pins(&all);
+    wanted.push(TYPED);
+    // What a lock says of a slot right after the hub wrote it is its echo.
+    pause(&mut house, 16)?;
+    // The lock tells it, or it says nothing and the hub finds out when it looks.
+    for tells in [true, false] {
+        let from = house.home.journal(0, None)?.len() as u64;
+        for node in LOCKS {
+            let (changed, deleted) = (house.slot_of(node, &all[0])?, house.slot_of(node, &all[1])?);
+            if tells {
+                house.type_in(node, changed, CHANGED)?;
+                house.delete(node, deleted)?;
+                house.type_in(node, TYPED_SLOT, TYPED)?;
+            } else {
+                house.change_silently(node, changed, Some(CHANGED))?;
+                house.change_silently(node, deleted, None)?;
+                house.refresh(node)?;
+            }
+        }
+        for node in LOCKS {
+            house
+                .wait_held(node, &wanted)
+                .with_context(|| format!("told by the lock: {tells}"))?;
+            house.wait_slots("it to be quiet", node, |codes| {
+                let slots = codes["slots"].as_array()?;
+                (!slots.iter().any(is_pending)).then_some(())
+            })?;
+            let held = house.held(node)?;
+            for (slot, code) in [(FOREIGN_SLOT, FOREIGN), (TYPED_SLOT, TYPED)] {
+                let there = held.get(&slot.to_string()).map(String::as_str);
+                assert_eq!(there, Some(code), "node {node}: what others typed in stays");
+            }
+            let slots = house.slots(node)?;
+            let foreign = slots["slots"].as_array().context("a list")?;
+            let foreign: Vec<u64> = foreign
+                .iter()
+                .filter(|slot| slot["holder"] == "foreign")
+                .filter_map(|slot| slot["slot"].as_u64())
+                .collect();
+            assert_eq!(foreign, [7, 20], "node {node}: both are shown as somebody else's");
+            let drifted = house.home.journal(from, Some("slot.drifted"))?;
+            let lock = house.id(node)?;
+            let told = drifted.iter().filter(|entry| entry["lock"] == lock).count();
+            assert!(told >= 2, "node {node}: the household hears of both: {drifted:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_lock_that_was_reset_and_included_again_is_filled_after_one_word() -> Result<()> {
+    let mut house = Household::start()?;
+    let all = people(&house, 4)?;
+    house.agree(&pins(&all), Some(FOREIGN))?;
+    for (node, new) in [(2, 10), (4, 11), (5, 12)] {
+        let old = house.include_again(node, new)?;
+        house.wait_slots("the hub to see whose place it could take", new, |codes| {
+            let could = codes["could_replace"].as_array()?;
+            (*could == [json!(old)] && !codes["read_at"].is_null()).then_some(())
+        })?;
+        house.home.mock.call("silence", json!({"ms": 2000}))?;
+        assert!(
+            house.held(new)?.is_empty(),
+            "node {new}: nobody said that it takes the place of the old one"
+        );
+        house.refill(new, Some(&old))?;
+    }
+    for new in [10, 11, 12] {
+        house.agree_on(new, &pins(&all), None)?;
     }
     Ok(())
 }

@@ -83,7 +83,7 @@ pub(crate) struct Slot {
     next_try: MonoTime,
     /// The lock refused the last write.
     refused: bool,
-    /// A person wants it done now, whatever it costs on the air.
+    /// A person wants it done now, or changed it at the lock: it is not put off to spare the battery.
     asked: bool,
     /// The newest write of `attempts` may leave when this entry is on disk.
     armed: u64,

@@ -101,6 +101,8 @@ impl Mirror {
             }
             let slot = self.slot_mut(key);
             let ours = slot.credential().is_some();
+            // A person stood at the lock, as much as one who asks over the API: that is not put off to spare its battery.
+            slot.asked = true;
             let record = slot.change();
             record.unread = true;
             record.void = ours;
