@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::clock::Deadline;
-use crate::home::{Home, items};
+use crate::home::{Home, items, journal};
 use crate::http::Client;
 use crate::mock::{Mock, MockOptions};
 
@@ -366,6 +366,23 @@ impl Household {
                 look,
             )
             .with_context(|| format!("the slots are {last}"))
+    }
+
+    /// Waits until the journal tells, after entry `from`, of so many slots of a lock that are not as they were known.
+    ///
+    /// # Errors
+    /// When it does not within two minutes.
+    pub fn wait_drift(&mut self, node: u8, from: u64, count: usize) -> Result<()> {
+        let lock = self.id(node)?.to_owned();
+        self.home.hub.wait(
+            &format!("{count} drifted slot(s) on node {node}"),
+            Deadline::seconds(120),
+            |client| {
+                let drifted = journal(client, from, Some("slot.drifted")).ok()?;
+                let told = drifted.iter().filter(|entry| entry["lock"] == lock).count();
+                (told >= count).then_some(())
+            },
+        )
     }
 
     /// Waits until a lock really holds these codes beside the foreign one. What waits for tomorrow to spare its battery is

@@ -76,9 +76,13 @@ fn what_is_changed_or_deleted_at_the_keypad_is_put_right() -> Result<()> {
         for node in LOCKS {
             let (changed, deleted) = (house.slot_of(node, &all[0])?, house.slot_of(node, &all[1])?);
             if tells {
-                house.type_in(node, changed, CHANGED)?;
-                house.delete(node, deleted)?;
+                // One thing after the other, as with one hand.
                 house.type_in(node, TYPED_SLOT, TYPED)?;
+                house.wait_drift(node, from, 1)?;
+                house.type_in(node, changed, CHANGED)?;
+                house.wait_drift(node, from, 2)?;
+                house.delete(node, deleted)?;
+                house.wait_drift(node, from, 3)?;
             } else {
                 house.change_silently(node, changed, Some(CHANGED))?;
                 house.change_silently(node, deleted, None)?;
@@ -106,10 +110,9 @@ fn what_is_changed_or_deleted_at_the_keypad_is_put_right() -> Result<()> {
                 .filter_map(|slot| slot["slot"].as_u64())
                 .collect();
             assert_eq!(foreign, [7, 20], "node {node}: both are shown as somebody else's");
-            let drifted = house.home.journal(from, Some("slot.drifted"))?;
-            let lock = house.id(node)?;
-            let told = drifted.iter().filter(|entry| entry["lock"] == lock).count();
-            assert!(told >= 2, "node {node}: the household hears of both: {drifted:?}");
+            house
+                .wait_drift(node, from, if tells { 3 } else { 2 })
+                .context("the household hears of each")?;
         }
     }
     Ok(())
@@ -122,6 +125,8 @@ fn a_lock_that_was_reset_and_included_again_is_filled_after_one_word() -> Result
     house.agree(&pins(&all), Some(FOREIGN))?;
     for (node, new) in [(2, 10), (4, 11), (5, 12)] {
         let old = house.include_again(node, new)?;
+        // Nobody waits ten minutes for the first look at its codes.
+        house.refresh(new)?;
         house.wait_slots("the hub to see whose place it could take", new, |codes| {
             let could = codes["could_replace"].as_array()?;
             (*could == [json!(old)] && !codes["read_at"].is_null()).then_some(())
