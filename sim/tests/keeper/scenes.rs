@@ -435,7 +435,8 @@ fn what_waits_for_the_battery_is_done_at_once_when_a_person_asks() {
     home.grant(&anna, "184039", &[2]);
     home.wait(HOUR);
     home.locks.get_mut(&2).unwrap().held.remove(&pin_slot(1));
-    home.ask(CredentialsRequest::ReadLock { lock: home.id(2) }).unwrap();
+    home.ask(CredentialsRequest::ReadLock { lock: home.id(2) })
+        .unwrap();
     home.wait(HOUR);
     assert!(!home.opens(2, "739416"));
     let waits = home.codes(2).slots[0].pending.clone();
