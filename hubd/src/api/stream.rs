@@ -27,6 +27,7 @@ use futures_util::stream;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::task::yield_now;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::Api;
@@ -178,6 +179,8 @@ impl Follower {
         }
         loop {
             if let Some(entry) = self.ready.pop_front() {
+                // Old entries are many and ready at once: between two of them everybody else has a turn, doors above all.
+                yield_now().await;
                 if let Some(bytes) = self.told(&entry) {
                     return Some(bytes);
                 }
