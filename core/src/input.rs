@@ -247,6 +247,9 @@ pub enum Refusal {
     /// Too much is under way.
     #[error("the hub is busy with {0}; try again in a few seconds")]
     Busy(&'static str),
+    /// Something else is under way on the radio.
+    #[error("{0} is under way on this radio; try again when that is done")]
+    RadioBusy(&'static str),
     /// No inclusion or exclusion is under way that could be answered or ended.
     #[error("radio {0} has no inclusion or exclusion under way and expects no announced device")]
     NothingUnderWay(RadioName),
@@ -272,7 +275,7 @@ impl Refusal {
             Self::InsecureLock(_) => "insecure_lock",
             Self::NotCapable { .. } => "not_capable",
             Self::CommandConflict => "idempotency_conflict",
-            Self::Busy(_) => "busy",
+            Self::Busy(_) | Self::RadioBusy(_) => "busy",
             Self::NothingUnderWay(_) => "nothing_under_way",
             Self::LifeSafety(refusal) => refusal.code(),
             Self::BadName => "bad_name",

@@ -121,10 +121,10 @@ impl Radio {
             });
         }
         if self.under_way() {
-            return Err(Refusal::Busy("an inclusion or exclusion on this radio"));
+            return Err(Refusal::RadioBusy("an inclusion or exclusion"));
         }
         if self.dongle_work().is_some() {
-            return Err(Refusal::Busy("the memory of this radio's dongle"));
+            return Err(Refusal::RadioBusy("a copy of its dongle's memory"));
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! `cargo xtask api-fuzz`: schemathesis, which nobody here wrote, goes through the committed OpenAPI document and asks a real
-//! hub in a simulated home. No answer may be a server's fault, and none may be one that the document does not know.
+//! hub in a simulated home. No answer may be a server's fault, and none may be one that the document does not know. Each run
+//! asks other things, as a fuzzer does, so it is no part of `cargo xtask ci`.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -35,14 +36,6 @@ pub(crate) fn run_api_fuzz(rest: &[&str]) -> Result<()> {
     self::steps(&mut steps, seconds)?;
     steps.finish();
     Ok(())
-}
-
-/// Its steps for `cargo xtask ci`.
-///
-/// # Errors
-/// At the first step that fails.
-pub(crate) fn ci_steps(steps: &mut Steps) -> Result<()> {
-    self::steps(steps, SECONDS)
 }
 
 fn steps(steps: &mut Steps, seconds: u32) -> Result<()> {

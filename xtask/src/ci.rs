@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 
 use crate::step::{Steps, cargo, root, run, say, target};
-use crate::{api_fuzz, tools, web};
+use crate::{tools, web};
 
 /// Runs everything.
 ///
@@ -47,7 +47,6 @@ pub(crate) fn run_all(steps: &mut Steps) -> Result<()> {
         run(cargo().args(["test", "--workspace", "--doc", "--locked"]))
     })?;
     steps.step("tests: the daemon against the peers", || run_peers(&[]))?;
-    api_fuzz::ci_steps(steps)?;
     web::steps(steps, &[])?;
     steps.step("documentation, warnings denied", || {
         let args = [

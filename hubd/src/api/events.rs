@@ -14,6 +14,8 @@ use super::shape::{parse_rfc3339, rfc3339};
 use crate::store::{Filter, PAGE_MAX, StoredEntry};
 
 const LIMIT_DEFAULT: usize = 100;
+/// The largest number that an entry can have: the store counts with 63 bits.
+pub(super) const SEQ_MAX: u64 = i64::MAX.unsigned_abs();
 
 /// A journal entry, also the data of a live event.
 #[derive(Debug, Serialize, ToSchema)]
@@ -83,8 +85,8 @@ impl<'a> From<&'a StoredEntry> for EventDto<'a> {
 pub(super) async fn list(State(api): State<Api>, mut params: Params) -> Result<Response, Problem> {
     const TIME: &str = "a time with offset (RFC 3339), such as 2026-01-31T18:00:00Z";
     let mut filter = subjects(&mut params)?;
-    filter.after = params.number("after", "a number", 0..=u64::MAX)?;
-    filter.before = params.number("before", "a number", 0..=u64::MAX)?;
+    filter.after = params.number("after", "a number up to 9223372036854775807", 0..=SEQ_MAX)?;
+    filter.before = params.number("before", "a number up to 9223372036854775807", 0..=SEQ_MAX)?;
     filter.from = params.parse("from", TIME, parse_rfc3339)?;
     filter.to = params.parse("to", TIME, parse_rfc3339)?;
     filter.limit = params

@@ -108,6 +108,7 @@ impl From<Refusal> for Problem {
             Refusal::InsecureLock(_)
             | Refusal::NotCapable { .. }
             | Refusal::CommandConflict
+            | Refusal::RadioBusy(_)
             | Refusal::NothingUnderWay(_) => StatusCode::CONFLICT,
             Refusal::BadName => StatusCode::BAD_REQUEST,
             Refusal::Credentials(refusal) => credentials(refusal),

@@ -34,7 +34,7 @@ use super::Api;
 use super::auth::{Caller, Right};
 use super::backups::WorkDto;
 use super::doors::glimpse;
-use super::events::{EventDto, is_about, subjects};
+use super::events::{EventDto, SEQ_MAX, is_about, subjects};
 use super::extract::{Params, bad_parameter};
 use super::problem::Problem;
 use crate::backups::{Backups, Job};
@@ -68,7 +68,7 @@ pub(super) async fn stream(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let filter = subjects(&mut params)?;
-    let mut after = params.number("after", "a number", 0..=u64::MAX)?;
+    let mut after = params.number("after", "a number up to 9223372036854775807", 0..=SEQ_MAX)?;
     let with_backups = params.parse("backups", "true or false", |text| text.parse::<bool>().ok())?;
     params.finish()?;
     if !caller.may(Right::History) && filter.person.is_some() {
