@@ -77,7 +77,7 @@ test("a session that is ended elsewhere is told so, and the ending asks for noth
   await signIn(page, totp(secret, Date.now() + 30_000));
   await page.goto(`${demo.url}/#/system`);
   await page.getByLabel("Name").last().fill("Home Assistant");
-  await page.getByRole("button", { name: "Make" }).click();
+  await page.getByRole("button", { name: "Make", exact: true }).click();
   await expect(page.getByRole("dialog", { name: "Token for Home Assistant" })).toBeVisible();
   await accessible(page);
   await page.getByRole("button", { name: "Done" }).click();
