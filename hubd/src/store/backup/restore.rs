@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::error::BackupError;
 use super::manifest::Manifest;
 use super::open::{Opener, Unpacked, unpack};
-use super::scratch::{LOCK, PREFIX, Scratch};
+use super::scratch::{PREFIX, Scratch};
 use super::{Progress, stamp, sync_folder};
 use crate::store::shape::time;
 use crate::store::tokens::writer_beside;
@@ -286,9 +286,6 @@ pub(in crate::store) fn finish_restore(dir: &Path) -> Result<(), BackupError> {
                 .and_then(Iterator::collect::<io::Result<Vec<_>>>)
                 .map_err(BackupError::file("read", &staged))?;
             for entry in names {
-                if entry.file_name() == LOCK {
-                    continue;
-                }
                 let from = entry.path();
                 fs::rename(&from, dir.join(entry.file_name()))
                     .map_err(BackupError::file("move in", &from))?;
@@ -364,7 +361,6 @@ mod tests {
             let (staged, aside) = (dir.join(".hubd-work-1"), dir.join("before-restore-1"));
             fs::create_dir(&staged).unwrap();
             fs::create_dir(&aside).unwrap();
-            fs::write(staged.join(LOCK), "").unwrap();
             fs::write(dir.join("hubd.lock"), "").unwrap();
             let (moved_aside, moved_in) = (state.min(3), usize::saturating_sub(state, 4));
             for (index, (name, text)) in old.iter().enumerate() {
