@@ -84,6 +84,15 @@ impl Dongle {
         dongle
     }
 
+    /// The dongle says that it has just started: it knows nothing of the command under way, nor how wide node ids were
+    /// to be.
+    pub fn restarted(&mut self) {
+        self.current = None;
+        self.abort = false;
+        self.width = NodeIdWidth::default();
+        self.link.delivered_by_answer();
+    }
+
     /// How wide node ids are from now on.
     pub const fn set_width(&mut self, width: NodeIdWidth) {
         self.width = width;

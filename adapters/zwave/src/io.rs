@@ -61,6 +61,8 @@ pub enum FromRadio {
 const WRITE_WAIT: Duration = Duration::from_secs(3);
 /// How many turns others get until the dongle is answered although what it said was not taken yet.
 const LISTEN_TURNS_MAX: u32 = 64;
+/// How often in a row the port is read before an order that waits is taken: a dongle that babbles holds up no door.
+const READS_IN_A_ROW_MAX: u32 = 32;
 /// How often the time zone is looked at, for nodes that ask for the local time.
 const OFFSET_PAUSE: Millis = Millis::from_secs(900);
 /// The pauses before the port is opened again; the last one stays.
@@ -204,8 +206,15 @@ impl<C: Fn() -> Now + Send> Pump<C> {
         tracing::info!(radio = %self.config.name, port = %self.config.port, "port open");
         self.tell(Input::Opened, Some(&mut stream)).await?;
         let mut heard = false;
+        let mut reads = 0;
         let mut bytes = [0; 1024];
         loop {
+            if reads >= READS_IN_A_ROW_MAX {
+                reads = 0;
+                if let Ok(order) = self.orders.try_recv() {
+                    self.tell(Input::Order(order), Some(&mut stream)).await?;
+                }
+            }
             let alarm = sleep_until((self.clock)().mono, self.host.next_deadline());
             let input = tokio::select! {
                 biased;
@@ -213,6 +222,7 @@ impl<C: Fn() -> Now + Send> Pump<C> {
                     Ok(count) if count > 0 => {
                         self.attempt = 0;
                         heard = true;
+                        reads += 1;
                         Input::Bytes(bytes.get(..count).unwrap_or_default().to_vec())
                     }
                     ended => {
@@ -220,7 +230,10 @@ impl<C: Fn() -> Now + Send> Pump<C> {
                         return self.broke(source, heard).await;
                     }
                 },
-                order = self.orders.recv() => Input::Order(order.ok_or(Ended::Over)?),
+                order = self.orders.recv() => {
+                    reads = 0;
+                    Input::Order(order.ok_or(Ended::Over)?)
+                }
                 () = alarm => Input::Tick,
             };
             self.tell(input, Some(&mut stream)).await?;

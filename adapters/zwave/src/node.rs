@@ -63,6 +63,9 @@ pub struct Node {
     pub lifeline: Option<Lifeline>,
     /// Whether it wakes up for us.
     pub wakes_for_us: Option<bool>,
+    /// How often it wakes up, in seconds.
+    #[serde(default)]
+    pub wake_up_seconds: Option<u32>,
     /// Whether the lock knows its door's position.
     pub door_sensor: Option<bool>,
     /// Whether the lock told where its bolt is.
@@ -121,6 +124,7 @@ impl Node {
             product: None,
             lifeline: None,
             wakes_for_us: None,
+            wake_up_seconds: None,
             door_sensor: None,
             bolt_read: false,
             pin_slots: None,

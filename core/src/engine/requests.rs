@@ -132,8 +132,7 @@ impl Engine {
             }
             Request::RemoveFailedLock { lock } => {
                 let (name, device) = self.lock_place(&lock)?;
-                self.find_radio(&name)?.check_free()?;
-                self.out.order(&name, Order::RemoveFailed { device });
+                self.remove_failed(&name, device)?;
             }
             Request::RemoveFailedAlarm { alarm } => {
                 let known = self
@@ -142,8 +141,7 @@ impl Engine {
                     .get(&alarm)
                     .ok_or(Refusal::NoSuchAlarm(alarm))?;
                 let (name, device) = (known.view.radio.clone(), known.view.address.clone());
-                self.find_radio(&name)?.check_free()?;
-                self.out.order(&name, Order::RemoveFailed { device });
+                self.remove_failed(&name, device)?;
             }
             Request::Credentials { what, requester } => {
                 let around = around!(self);
@@ -164,6 +162,16 @@ impl Engine {
             }
         }
         Ok(Answer::Accepted)
+    }
+
+    /// Removes a device that is said to be gone. What becomes of it is told where an exclusion's end is told.
+    fn remove_failed(&mut self, name: &RadioName, device: DeviceAddress) -> Result<(), Refusal> {
+        let now = self.out.mono();
+        let radio = self.find_radio(name)?;
+        radio.check_free()?;
+        radio.begin_exclusion(now);
+        self.out.order(name, Order::RemoveFailed { device });
+        Ok(())
     }
 
     fn lock_place(&self, lock: &LockId) -> Result<(RadioName, DeviceAddress), Refusal> {

@@ -254,6 +254,11 @@ impl Dongle {
         (0..self.members.len()).map(DeviceKey)
     }
 
+    /// The nodes in the stick's table.
+    pub fn nodes(&self) -> impl Iterator<Item = u16> {
+        self.nodes.keys().copied()
+    }
+
     /// A device's node id, while it is in the network.
     pub fn node_of(&self, key: DeviceKey) -> Option<u16> {
         self.members.get(key.0)?.node

@@ -11,7 +11,10 @@
     reason = "a test that panics fails, as it should"
 )]
 
+mod crossing;
+mod first;
 mod log;
+mod removal;
 mod rig;
 
 use hubd_core::event::Event;

@@ -313,6 +313,22 @@ impl Rig {
         self.engine.radios()[0].inclusion.clone()
     }
 
+    /// Asks for a lock to be removed as failed.
+    pub fn remove_lock(&mut self, lock: &LockId) {
+        self.request(Request::RemoveFailedLock { lock: lock.clone() });
+    }
+
+    /// Asks for the only detector to be removed as failed.
+    pub fn remove_alarm(&mut self) {
+        let alarm = self.engine.alarms()[0].id.clone();
+        self.request(Request::RemoveFailedAlarm { alarm });
+    }
+
+    /// Where the exclusion or removal stands.
+    pub fn exclusion(&self) -> InclusionProgress {
+        self.engine.radios()[0].exclusion.clone()
+    }
+
     /// The lock of a device, as the mind sees it.
     pub fn lock(&self, device: DeviceKey) -> Option<LockView> {
         let node = format!("/{}", self.dongle.node_of(device)?);

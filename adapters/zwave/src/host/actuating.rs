@@ -94,11 +94,15 @@ impl Host {
             self.step(command, ActuationStep::Refused { reason });
             return;
         };
-        self.log_gives_way(node);
         let lane = match urgency {
             Urgency::LifeSafety => Lane::LifeSafety,
             Urgency::Person | Urgency::Housekeeping => Lane::Person,
         };
+        // Before anything is queued: what is refused must not be sent later.
+        if lane != Lane::LifeSafety && self.actuations.len() >= ACTUATIONS_MAX {
+            return self.refuse_for_room(command);
+        }
+        self.log_gives_way(node);
         // Whatever an earlier movement of this lock still had to read is of no interest any more.
         self.actuations
             .retain(|_, other| other.node != node || !matches!(other.stage, Stage::Settling { .. }));
@@ -120,10 +124,8 @@ impl Host {
             attempts: 3,
             not_before: self.now,
         });
-        if pushed.is_none() || (lane != Lane::LifeSafety && self.actuations.len() >= ACTUATIONS_MAX) {
-            let reason = "too much waits to be sent; try again in a few seconds".to_owned();
-            self.step(command, ActuationStep::Refused { reason });
-            return;
+        if pushed.is_none() {
+            return self.refuse_for_room(command);
         }
         self.actuations.insert(
             command,
@@ -134,6 +136,11 @@ impl Host {
                 stage: Stage::Setting,
             },
         );
+    }
+
+    fn refuse_for_room(&mut self, command: CommandId) {
+        let reason = "too much waits to be sent; try again in a few seconds".to_owned();
+        self.step(command, ActuationStep::Refused { reason });
     }
 
     /// Whether a movement of this lock is under way, or its end is still to be seen.
@@ -276,7 +283,7 @@ impl Host {
                     readings: 0,
                 };
             }
-            Outcome::NotDelivered => {
+            Outcome::NotDelivered(_) => {
                 let reason =
                     "the lock does not answer: it may be out of range or its batteries empty".to_owned();
                 self.end_actuation(command, ActuationStep::NoAnswer { reason });
@@ -312,7 +319,7 @@ impl Host {
             Outcome::Answered(command) => read_bolt_in(command),
             Outcome::Delivered
             | Outcome::Supervised(_)
-            | Outcome::NotDelivered
+            | Outcome::NotDelivered(_)
             | Outcome::NoAnswer
             | Outcome::NoKey
             | Outcome::Expired => None,
@@ -327,7 +334,7 @@ impl Host {
                 let reason = format!("the lock took the command to {} and did not move", op.as_str());
                 self.end_actuation(command, ActuationStep::Refused { reason });
             }
-            (None, _) if *outcome == Outcome::NotDelivered || pause.is_none() => {
+            (None, _) if matches!(outcome, Outcome::NotDelivered(_)) || pause.is_none() => {
                 let reason = "the lock took the command but does not say where its bolt is".to_owned();
                 self.end_actuation(command, ActuationStep::NoAnswer { reason });
             }
@@ -406,6 +413,21 @@ impl Host {
                 }
                 Stage::Setting | Stage::Reading { .. } => {}
             }
+        }
+    }
+
+    /// A lock left the network: what its movements still had to say does not come any more.
+    pub(super) fn lose_actuations(&mut self, node: NodeId) {
+        self.actuations
+            .retain(|_, other| other.node != node || !matches!(other.stage, Stage::Settling { .. }));
+        let lost: Vec<CommandId> = self
+            .actuations
+            .iter()
+            .filter(|(_, actuation)| actuation.node == node)
+            .map(|(command, _)| command.clone())
+            .collect();
+        for command in lost {
+            self.actuation_lost(&command, "the lock left the network");
         }
     }
 

@@ -7,7 +7,7 @@ use rand_core::CryptoRng;
 
 use super::traffic::Protection;
 use crate::security::s0::{self, S0, S0Keys, S0Link};
-use crate::security::s0_wire::S0Command;
+use crate::security::s0_wire::{HalfNonce, S0Command};
 use crate::security::s2_wire::S2Command;
 use crate::security::{
     Addressing, ClassSet, KeyRef, KeySet, NetworkKeys, S2Error, SealError, SecurityClass, SessionKey, Spans,
@@ -62,6 +62,8 @@ pub(super) enum Opened {
     Open(Vec<u8>),
     /// The node gave a nonce, or cried for our side to start over.
     NonceHere,
+    /// The node gave a nonce of S0; [`Cipher::take_s0_nonce`] keeps it, if anybody waits for one.
+    S0Nonce(HalfNonce),
     /// This has to be answered, openly.
     Answer(Vec<u8>),
     /// There is nothing to do.
@@ -381,16 +383,20 @@ impl Cipher {
         }
     }
 
+    /// Keeps a node's nonce for the next frame to it.
+    pub(super) fn take_s0_nonce(&mut self, now: MonoTime, node: NodeId, nonce: HalfNonce) {
+        if let Ok(node) = u8::try_from(node.0) {
+            self.s0.on_nonce_report(node, nonce, now);
+        }
+    }
+
     fn open_s0(&mut self, now: MonoTime, node: NodeId, bytes: &[u8]) -> Vec<Opened> {
         let Some(link) = S0Link::new(node, self.own) else {
             return vec![];
         };
         match S0Command::parse(bytes) {
             Ok(S0Command::NonceGet) => vec![Opened::Answer(self.s0.issue(link.src, now, &mut *self.rng))],
-            Ok(S0Command::NonceReport(nonce)) => {
-                self.s0.on_nonce_report(link.src, nonce, now);
-                vec![Opened::NonceHere]
-            }
+            Ok(S0Command::NonceReport(nonce)) => vec![Opened::S0Nonce(nonce)],
             Ok(S0Command::Encapsulation(frame)) => match self.s0.open(&self.s0_keys, link, &frame, now) {
                 Ok(opened) => {
                     let mut all = Vec::with_capacity(2);
@@ -486,7 +492,10 @@ mod tests {
             if wants_nonce {
                 let report = self.lock.issue(1, self.now, &mut self.rng);
                 if nonce_arrives {
-                    assert_eq!(self.host.open(self.now, LOCK, None, &report), [Opened::NonceHere]);
+                    let [Opened::S0Nonce(nonce)] = *self.host.open(self.now, LOCK, None, &report) else {
+                        panic!("a nonce report gives a nonce")
+                    };
+                    self.host.take_s0_nonce(self.now, LOCK, nonce);
                 }
             }
             plain

@@ -413,7 +413,7 @@ impl Host {
                 supervision::Status::NoSupport => Heard::NotKnown,
             },
             Outcome::NoAnswer => Heard::Silent,
-            Outcome::NotDelivered | Outcome::Expired => {
+            Outcome::NotDelivered(_) | Outcome::Expired => {
                 let reason =
                     "the lock does not answer: it may be out of range or its batteries empty".to_owned();
                 return self.end_codes(node, CodeTaskEnd::NoAnswer { reason });

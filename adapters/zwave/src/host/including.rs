@@ -7,23 +7,23 @@
 //!                 ▼                                          ▼ wrong PIN, silence, refused
 //!               Failed ◀─────────────────────────────────── Failed: in the network, but not used
 //!   exclude ─▶ Removing ─dongle done─▶ Done
+//!   remove as failed ─▶ RemovingFailed ─device silent, dongle done─▶ Done
+//!                             └─ it answers, it may only sleep, the dongle is busy ─▶ Failed
 //! ```
 //!
 //! **Invariant**: a device whose key exchange failed is recorded as without security and never given another key; a
-//! lock without security is shown, refused by `actuating`, and a person is told to exclude it.
+//! lock without security is shown, refused by `actuating`, and a person is told to exclude it. No device is removed as
+//! failed of which it is not known that it is silent.
 
 use hubd_model::{
     DeviceAddress, DeviceKind, InclusionAnswer, InclusionError, InclusionProgress, InclusionState,
-    InclusionStrategy, Millis, MonoTime, RemovalCause, Report, SecretBytes, SecretString,
+    InclusionStrategy, Millis, MonoTime, RemovalCause, Report, SecretString,
 };
 
 use super::Host;
 use super::cache::Provisioned;
 use super::securing::Securing;
-use super::sending::Outcome;
 use super::startup::Phase;
-use super::traffic::{Expect, Lane, NewJob, Protection, Purpose};
-use crate::dongle::End;
 use crate::interview::next_question;
 use crate::node::Node;
 use crate::security::ClassSet;
@@ -65,6 +65,8 @@ enum State {
     Interviewing { node: NodeId, until: MonoTime },
     /// The dongle looks for a device to remove, or removes it.
     Removing { node: Option<NodeId>, until: MonoTime },
+    /// A device that is said to be gone is asked whether it is, and then forgotten by the dongle.
+    RemovingFailed { node: NodeId, until: MonoTime },
 }
 
 /// What was asked for.
@@ -82,7 +84,8 @@ impl Joining {
             State::Idle => None,
             State::Adding { until, .. }
             | State::Interviewing { until, .. }
-            | State::Removing { until, .. } => Some(*until),
+            | State::Removing { until, .. }
+            | State::RemovingFailed { until, .. } => Some(*until),
             State::Securing(securing) => securing.next_deadline(),
         }
     }
@@ -90,7 +93,7 @@ impl Joining {
     /// Whether a node is being included right now.
     pub(super) fn is_about(&self, id: NodeId) -> bool {
         match &self.state {
-            State::Idle | State::Removing { .. } => false,
+            State::Idle | State::Removing { .. } | State::RemovingFailed { .. } => false,
             State::Adding { node, .. } => *node == Some(id),
             State::Securing(securing) => securing.node() == id,
             State::Interviewing { node, .. } => *node == id,
@@ -105,7 +108,11 @@ impl Joining {
     pub(super) fn securing(&mut self) -> Option<&mut Securing> {
         match &mut self.state {
             State::Securing(securing) => Some(securing),
-            State::Idle | State::Adding { .. } | State::Interviewing { .. } | State::Removing { .. } => None,
+            State::Idle
+            | State::Adding { .. }
+            | State::Interviewing { .. }
+            | State::Removing { .. }
+            | State::RemovingFailed { .. } => None,
         }
     }
 
@@ -117,7 +124,7 @@ impl Joining {
     /// Whether a device is being included, so that others have to wait with what nobody waits for.
     pub(super) const fn has_the_air(&self) -> bool {
         match &self.state {
-            State::Idle | State::Removing { .. } => false,
+            State::Idle | State::Removing { .. } | State::RemovingFailed { .. } => false,
             State::Adding { node, .. } => node.is_some(),
             State::Securing(_) | State::Interviewing { .. } => true,
         }
@@ -125,6 +132,21 @@ impl Joining {
 
     const fn is_free(&self) -> bool {
         matches!(self.state, State::Idle)
+    }
+
+    /// A device that is said to be gone is being asked whether it is.
+    pub(super) fn begin_removal(&mut self, node: NodeId, until: MonoTime) {
+        self.state = State::RemovingFailed { node, until };
+    }
+
+    /// Whether this device is being removed as failed.
+    pub(super) fn removes_failed(&self, id: NodeId) -> bool {
+        matches!(self.state, State::RemovingFailed { node, .. } if node == id)
+    }
+
+    /// Nothing is under way any more.
+    pub(super) fn end_removal(&mut self) {
+        self.state = State::Idle;
     }
 }
 
@@ -173,7 +195,7 @@ impl Host {
         self.progress(InclusionState::Waiting);
     }
 
-    fn may_join(&self) -> Result<(), (&'static str, &'static str)> {
+    pub(super) fn may_join(&self) -> Result<(), (&'static str, &'static str)> {
         if self.phase != Phase::Ready {
             return Err((
                 "controller_failed",
@@ -286,6 +308,9 @@ impl Host {
                 self.command(Command::RemoveNode(RemoveMode::StopSilently));
                 self.tell_exclusion(InclusionState::Failed, None, Some(("cancelled", "cancelled")));
                 self.listen_for_smart_start();
+            }
+            State::RemovingFailed { node, .. } => {
+                self.removal_refused(node, "cancelled", "cancelled; the device stays");
             }
         }
     }
@@ -483,50 +508,6 @@ impl Host {
         }
     }
 
-    pub(super) fn remove_failed(&mut self, device: &DeviceAddress) {
-        let Some(node) = self.node_at(device) else { return };
-        // The dongle removes only nodes that it found silent itself.
-        self.push_job(NewJob {
-            node,
-            lane: Lane::Person,
-            frame: SecretBytes::new(vec![class::NO_OPERATION]),
-            protection: Protection::Plain,
-            expect: Expect::Nothing,
-            purpose: Purpose::Ping,
-            expires: Some(self.now + FIND_WAIT),
-            answer_wait: Millis(0),
-            attempts: 2,
-            not_before: self.now,
-        });
-    }
-
-    pub(super) fn ping_answered(&mut self, node: NodeId, outcome: &Outcome) {
-        if matches!(outcome, Outcome::NotDelivered | Outcome::Expired) {
-            self.command(Command::RemoveFailedNode(node));
-            return;
-        }
-        let device = self.address(node).map(|device| (device, self.kind_of(node)));
-        let why = (
-            "answers",
-            "the device answers; exclude it instead of removing it as failed",
-        );
-        self.tell_exclusion(InclusionState::Failed, device, Some(why));
-    }
-
-    pub(super) fn removal_of_failed_ended(&mut self, node: NodeId, end: &End) {
-        let device = self.address(node).map(|device| (device, self.kind_of(node)));
-        if *end == End::Status(1) {
-            self.forget_node(node, RemovalCause::Failed);
-            self.tell_exclusion(InclusionState::Done, device, None);
-        } else {
-            let why = (
-                "controller_failed",
-                "the dongle did not remove the device; try again in a minute",
-            );
-            self.tell_exclusion(InclusionState::Failed, device, Some(why));
-        }
-    }
-
     pub(super) fn advance_joining(&mut self) {
         self.advance_securing();
         let now = self.now;
@@ -562,11 +543,20 @@ impl Host {
                 self.tell_exclusion(InclusionState::Failed, None, Some(why));
                 self.listen_for_smart_start();
             }
+            State::RemovingFailed { node, until } if *until <= now => {
+                let node = *node;
+                self.removal_refused(
+                    node,
+                    "timeout",
+                    "the dongle had no time for it; try again in a minute",
+                );
+            }
             State::Idle
             | State::Adding { .. }
             | State::Securing(_)
             | State::Interviewing { .. }
-            | State::Removing { .. } => {}
+            | State::Removing { .. }
+            | State::RemovingFailed { .. } => {}
         }
     }
 
@@ -579,10 +569,11 @@ impl Host {
             State::Securing(securing) => self.insecure(securing.node(), code, detail),
             State::Interviewing { .. } => self.progress(InclusionState::Done),
             State::Removing { .. } => self.tell_exclusion(InclusionState::Failed, None, Some((code, detail))),
+            State::RemovingFailed { node, .. } => self.removal_refused(node, code, detail),
         }
     }
 
-    fn kind_of(&self, id: NodeId) -> DeviceKind {
+    pub(super) fn kind_of(&self, id: NodeId) -> DeviceKind {
         match self.nodes.get(&id) {
             Some(node) if node.is_lock() => DeviceKind::Lock,
             Some(node) => node
@@ -626,7 +617,7 @@ impl Host {
         self.report(Report::Inclusion(progress));
     }
 
-    fn tell_exclusion(
+    pub(super) fn tell_exclusion(
         &mut self,
         state: InclusionState,
         device: Option<(DeviceAddress, DeviceKind)>,

@@ -359,7 +359,7 @@ impl Host {
                 }
             }
             Outcome::Delivered => self.told(id, question),
-            Outcome::NotDelivered | Outcome::Expired => {}
+            Outcome::NotDelivered(_) | Outcome::Expired => {}
             Outcome::NoAnswer | Outcome::NoKey => self.question_failed_with(id, question),
         }
     }
@@ -420,7 +420,9 @@ impl Host {
     /// The dongle asks the node what it is.
     pub(super) fn await_node_info(&mut self, id: NodeId) {
         let until = self.now + NODE_INFO_WAIT;
-        self.presence.entry(id).or_default().node_info_until = Some(until);
+        let presence = self.presence.entry(id).or_default();
+        // It may have told already, by itself, before the dongle said that it asks.
+        presence.node_info_until = presence.serial_question.map(|_| until);
     }
 
     fn expire_node_info(&mut self) {
@@ -518,6 +520,7 @@ fn learn_into(node: &mut Node, command: &cc::Command, own: u16) {
         }
         cc::Command::WakeUp(wake_up::Command::IntervalReport(interval)) => {
             node.wakes_for_us = Some(is_own(&interval.node));
+            node.wake_up_seconds = Some(interval.seconds);
         }
         cc::Command::DoorLock(door_lock::Command::CapabilitiesReport(report)) => {
             node.door_sensor = Some(report.door);

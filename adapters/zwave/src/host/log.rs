@@ -387,7 +387,7 @@ impl Host {
     pub(super) fn log_answered(&mut self, node: NodeId, outcome: &Outcome) {
         match outcome {
             Outcome::Answered(cc::Command::DoorLockLogging(command)) => self.log_told(node, command),
-            Outcome::NotDelivered => self.break_off_log(node, "the lock does not answer"),
+            Outcome::NotDelivered(_) => self.break_off_log(node, "the lock does not answer"),
             Outcome::NoKey => self.break_off_log(node, "the lock cannot read the hub's commands"),
             Outcome::Expired => {
                 // Others had the air for a minute.

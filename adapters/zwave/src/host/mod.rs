@@ -23,6 +23,7 @@ mod learning;
 mod log;
 mod memory;
 mod receiving;
+mod removing;
 mod securing;
 mod segmenting;
 mod sending;
@@ -130,6 +131,8 @@ struct Presence {
     /// When the bolt was reported last by the lock itself.
     bolt_at: Option<MonoTime>,
     battery_low_at: Option<MonoTime>,
+    /// Since when nothing was heard of it while the dongle worked.
+    quiet_since: Option<MonoTime>,
 }
 
 /// The host.
@@ -159,6 +162,8 @@ pub struct Host {
     logs: Logs,
     memory: Option<Memory>,
     joining: Joining,
+    /// Devices that say that they were reset, while they are asked whether they are there.
+    resets: BTreeSet<NodeId>,
     last_session: u8,
     troubles: u8,
     cache_due: Option<MonoTime>,
@@ -205,6 +210,7 @@ impl Host {
             logs: Logs::new(),
             memory: None,
             joining: Joining::default(),
+            resets: BTreeSet::new(),
             last_session: 0,
             troubles: 0,
             cache_due: None,
@@ -436,6 +442,8 @@ impl Host {
         self.interviews.remove(&id);
         self.focus = self.focus.filter(|focus| *focus != id);
         self.cipher.forget(id);
+        self.lose_actuations(id);
+        self.forget_datagram(id);
         for job in self.traffic.ids(|job| job.node == id) {
             self.drop_job(job);
         }

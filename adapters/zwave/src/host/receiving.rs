@@ -3,7 +3,7 @@
 //! **Invariant**: from a node with security, nothing is believed that did not come under its highest key, except
 //! that it is there. An alarm from a node without security is reported as not authenticated.
 
-use hubd_model::{LockSignal, Millis, RemovalCause, Report, SecretBytes};
+use hubd_model::{LockSignal, Millis, Report, SecretBytes};
 
 use super::Host;
 use super::cipher::{Opened, Under};
@@ -114,6 +114,14 @@ impl Host {
             Opened::NonceHere => {
                 if !self.nonce_arrived(node) {
                     self.resync(node);
+                }
+            }
+            // S0 says by nothing that it could not read a frame, so a nonce that comes late or from anybody else makes
+            // no frame go out again: it would be a second command.
+            Opened::S0Nonce(nonce) => {
+                let waits = self.nonce_arrived(node) || self.waits_to_be_sealed(node);
+                if waits {
+                    self.cipher.take_s0_nonce(self.now, node, nonce);
                 }
             }
             Opened::Answer(frame) => self.push_reply(node, frame, Protection::Plain),
@@ -357,7 +365,7 @@ impl Host {
                 self.presence.entry(node).or_default().woke = true;
                 self.interviews.insert(node);
             }
-            cc::Command::DeviceResetLocally(_) => self.forget_node(node, RemovalCause::ResetLocally),
+            cc::Command::DeviceResetLocally(_) => self.reset_locally(node, under),
             cc::Command::Time(asked @ (time::Command::TimeGet | time::Command::DateGet)) => {
                 if let Some(report) = self.local_time(asked) {
                     self.push_reply(node, cc::Command::from(report).emit(), under.answered_under());

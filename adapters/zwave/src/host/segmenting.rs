@@ -87,6 +87,11 @@ impl Host {
         }
     }
 
+    /// The node left: what was on its way to it is of no use any more.
+    pub(super) fn forget_datagram(&mut self, node: NodeId) {
+        self.datagrams.to.remove(&node);
+    }
+
     /// The dongle went away: every datagram begins anew.
     pub(super) fn drop_datagrams(&mut self) {
         for (id, _) in std::mem::take(&mut self.datagrams.to).into_values() {

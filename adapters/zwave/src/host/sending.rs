@@ -53,8 +53,8 @@ pub(super) enum Outcome {
     Answered(cc::Command),
     /// A Supervision Report came; more may follow when it says so.
     Supervised(cc::supervision::Report),
-    /// The node's radio did not acknowledge it.
-    NotDelivered,
+    /// It did not reach the node, and this is why: mostly, that the node's radio did not acknowledge it.
+    NotDelivered(TransmitStatus),
     /// Delivered, but the answer did not come.
     NoAnswer,
     /// The node does not have the key that the frame was sent under.
@@ -196,6 +196,12 @@ impl Host {
             return true;
         }
         let (node, lane, protection, frame) = (job.node, job.lane, job.protection, job.frame.clone());
+        let keys_known = self.nodes.get(&node).is_some_and(|node| node.granted.is_some());
+        if protection == Protection::Highest && !keys_known {
+            // What is meant for a key leaves under no other, and not in the clear.
+            self.finish(id, &Outcome::NoKey);
+            return true;
+        }
         self.goes_before_datagram(node, id, lane);
         let under_way = self.next_segment(node, id);
         let begins = under_way.is_none();
@@ -426,7 +432,7 @@ impl Host {
             };
         } else {
             let node = job.node;
-            self.finish(id, &Outcome::NotDelivered);
+            self.finish(id, &Outcome::NotDelivered(status));
             self.unheard(node);
         }
     }
@@ -485,6 +491,15 @@ impl Host {
             }
         }
         !waiting.is_empty()
+    }
+
+    /// Whether a frame that needs a nonce of the node has yet to go out.
+    pub(super) fn waits_to_be_sealed(&self, node: NodeId) -> bool {
+        self.traffic.any(|job| {
+            job.node == node
+                && job.protection != Protection::Plain
+                && matches!(job.state, JobState::Queued { .. })
+        })
     }
 
     /// The node could not read our last frame under its key: send it again with a fresh nonce, or learn that it
@@ -547,8 +562,13 @@ impl Host {
         }
     }
 
-    /// What was on the air when the dongle went away goes again; what was delivered keeps waiting.
+    /// What was on the air when the dongle went away goes again; what was delivered keeps waiting. What the dongle itself
+    /// was asked about nodes is asked again.
     pub(super) fn land_jobs(&mut self) {
+        for presence in self.presence.values_mut() {
+            presence.serial_question = None;
+            presence.node_info_until = None;
+        }
         let on_air = self.on_air.take();
         self.requeue(on_air);
         self.drop_datagrams();
@@ -587,6 +607,7 @@ impl Host {
         let presence = self.presence.entry(id).or_default();
         presence.failures = 0;
         presence.retry_at = None;
+        presence.quiet_since = Some(self.now);
         if sleeps {
             presence.awake_until = Some(self.now + AWAKE);
         }

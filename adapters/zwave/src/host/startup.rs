@@ -110,6 +110,7 @@ impl Host {
             Phase::Resetting { .. } => self.start_dongle(),
             Phase::Ready => {
                 tracing::info!("the dongle restarted by itself");
+                self.dongle.restarted();
                 self.break_off_memory();
                 self.land_jobs();
                 self.control.clear();
@@ -246,6 +247,10 @@ impl Host {
         for presence in self.presence.values_mut() {
             presence.announced = None;
         }
+        for node in self.nodes.keys() {
+            let presence = self.presence.entry(*node).or_default();
+            presence.quiet_since.get_or_insert(self.now);
+        }
         self.interviews = self.nodes.keys().copied().collect();
         for node in self.nodes.keys().copied().collect::<Vec<_>>() {
             self.announce(node, false);
@@ -283,6 +288,7 @@ impl Host {
         for presence in self.presence.values_mut() {
             presence.link = LinkState::Unknown;
             presence.awake_until = None;
+            presence.quiet_since = None;
         }
     }
 

@@ -20,6 +20,8 @@ struct Rig {
     reports: Vec<Report>,
     /// Frames that the host sent to nodes.
     sent: Vec<(u8, Vec<u8>)>,
+    /// Nodes that the host had the dongle forget.
+    removed: Vec<u8>,
     /// Whether nodes' radios acknowledge.
     delivers: bool,
 }
@@ -37,6 +39,7 @@ impl Rig {
             at,
             reports: Vec::new(),
             sent: Vec::new(),
+            removed: Vec::new(),
             delivers: true,
         };
         rig.input(Input::Opened);
@@ -96,6 +99,16 @@ impl Rig {
                     frame(Kind::Request, function::SEND_DATA, &[callback, status]),
                 ]
             }
+            function::REMOVE_FAILED_NODE => {
+                let [node, callback] = data.payload.as_slice() else {
+                    return vec![];
+                };
+                self.removed.push(*node);
+                vec![
+                    response(&[0]),
+                    frame(Kind::Request, data.function, &[*callback, 1]),
+                ]
+            }
             // Nothing is known of the other nodes, and nothing is told.
             function::NODE_PROTOCOL_INFO => vec![response(&[0x80, 0, 0, 4, 0x10, 1])],
             function::REQUEST_NODE_INFO => vec![response(&[0])],
@@ -124,7 +137,11 @@ impl Rig {
     }
 
     fn orders(&mut self, op: LockOp) -> CommandId {
-        let command = CommandId::parse("c1").unwrap();
+        self.orders_as("c1", op)
+    }
+
+    fn orders_as(&mut self, id: &str, op: LockOp) -> CommandId {
+        let command = CommandId::parse(id).unwrap();
         let device = super::DeviceAddress::parse("7e570001/2").unwrap();
         let expires = self.at + Millis(15_000);
         let (urgency, id) = (Urgency::Person, command.clone());
@@ -306,4 +323,92 @@ fn smoke_from_a_detector_that_nobody_knows_yet_is_told_as_unproven() {
         })
         .collect();
     assert_eq!(told, ["Alarm", "Smoke false"], "announced first, then told");
+}
+
+/// A lock with S0 that reports nothing by Supervision.
+fn s0_lock() -> crate::node::Node {
+    let mut node = lock(ClassSet::of(&[SecurityClass::S0]));
+    node.plain_classes = Some(vec![class::SECURITY]);
+    node.secure_classes = Some(vec![class::DOOR_LOCK, class::NOTIFICATION]);
+    node
+}
+
+/// How many encrypted frames, and requests for a nonce, went to node 2 under S0.
+fn s0_frames(rig: &Rig) -> (usize, usize) {
+    let starts = |begin: &[u8]| {
+        let of = rig
+            .sent
+            .iter()
+            .filter(|(node, bytes)| *node == 2 && bytes.starts_with(begin));
+        of.count()
+    };
+    (starts(&[0x98, 0x81]), starts(&[0x98, 0x40]))
+}
+
+#[test]
+fn a_second_nonce_of_an_s0_lock_sends_no_command_again() {
+    let mut rig = Rig::new(&[s0_lock()]);
+    rig.orders(LockOp::Unlock);
+    assert_eq!(s0_frames(&rig), (0, 1));
+    let nonce = |first: u8| [&[0x98, 0x80, first], [7; 7].as_slice()].concat();
+    rig.hears(2, &nonce(1));
+    // The order left with this nonce; the bolt is read next and waits for another one.
+    assert_eq!(s0_frames(&rig), (1, 2), "{:?}", rig.sent);
+    rig.hears(2, &nonce(2));
+    assert_eq!(s0_frames(&rig), (2, 2), "{:?}", rig.sent);
+    // An answer to a request that was repeated comes late, or somebody plays it again.
+    for late in 3..9 {
+        rig.hears(2, &nonce(late));
+    }
+    assert_eq!(s0_frames(&rig), (2, 2), "{:?}", rig.sent);
+}
+
+#[test]
+fn a_nonce_that_nobody_asked_an_s0_lock_for_is_not_used() {
+    let mut rig = Rig::new(&[s0_lock()]);
+    rig.hears(2, &[&[0x98, 0x80], [9; 8].as_slice()].concat());
+    rig.orders(LockOp::Unlock);
+    assert_eq!(s0_frames(&rig), (0, 1), "{:?}", rig.sent);
+}
+
+#[test]
+fn a_device_without_security_that_says_it_was_reset_is_asked_first() {
+    let mut rig = Rig::new(&[lock(ClassSet::NONE)]);
+    let gone = |rig: &Rig| {
+        let gone = |report: &&Report| matches!(report, Report::Removed { .. });
+        rig.reports.iter().filter(gone).count()
+    };
+    rig.hears(2, &[0x5a, 0x01]);
+    rig.waits(30_000);
+    assert!(rig.sent.contains(&(2, vec![0x00])), "it is asked: {:?}", rig.sent);
+    assert_eq!(
+        (gone(&rig), rig.removed.len()),
+        (0, 0),
+        "anybody can say that in its name"
+    );
+    rig.hears(2, &[0x5a, 0x01]);
+    rig.delivers = false;
+    rig.waits(30_000);
+    assert_eq!(
+        (gone(&rig), rig.removed.as_slice()),
+        (1, [2].as_slice()),
+        "{:?}",
+        rig.reports
+    );
+}
+
+#[test]
+fn an_order_that_finds_no_room_is_never_sent() {
+    let mut rig = Rig::new(&[s2_lock()]);
+    for number in 0..300 {
+        let command = rig.orders_as(&format!("c{number}"), LockOp::Unlock);
+        let refused = matches!(rig.steps().last(), Some(ActuationStep::Refused { .. }));
+        let purpose = super::traffic::Purpose::Actuate(command);
+        let waits = rig.host.traffic.any(|job| job.purpose == purpose);
+        assert_ne!(refused, waits, "order {number}");
+    }
+    assert!(
+        matches!(rig.steps().last(), Some(ActuationStep::Refused { .. })),
+        "not all of them have room"
+    );
 }

@@ -2,7 +2,7 @@
 
 use hubd_model::{
     InclusionAnswer, InclusionProgress, InclusionState, InclusionStrategy, Order, RadioName, RadioState,
-    Report, SecretString,
+    RemovalCause, Report, SecretString,
 };
 
 use super::house::*;
@@ -74,6 +74,48 @@ fn smartstart_leaves_the_radio_free() {
         })
         .unwrap();
     assert!(house.request(Request::Exclude { radio: radio() }).is_ok());
+}
+
+#[test]
+fn a_removal_is_one_at_a_time_and_its_end_is_told() {
+    let (mut house, lock) = House::with_lock();
+    let remove = Request::RemoveFailedLock { lock };
+    let exclusion = |house: &House| house.engine.radio(&radio()).unwrap().exclusion.clone();
+    assert_eq!(house.request(remove.clone()), Ok(Answer::Accepted));
+    assert_eq!(exclusion(&house).state, InclusionState::Waiting);
+    for other in [remove.clone(), Request::Exclude { radio: radio() }] {
+        assert_eq!(house.request(other).unwrap_err().code(), "busy");
+    }
+    house.report(Report::Exclusion(InclusionProgress {
+        state: InclusionState::Failed,
+        ..InclusionProgress::default()
+    }));
+    assert_eq!(
+        house.request(remove.clone()),
+        Ok(Answer::Accepted),
+        "it may be tried again"
+    );
+    house.give(Input::OrderLost {
+        command: None,
+        radio: radio(),
+    });
+    assert_eq!(
+        exclusion(&house).state,
+        InclusionState::Failed,
+        "and is not waited for in vain"
+    );
+    house.request(remove).unwrap();
+    house.report(Report::Removed {
+        device: address(2),
+        cause: RemovalCause::Failed,
+    });
+    house.report(Report::Exclusion(InclusionProgress {
+        state: InclusionState::Done,
+        ..InclusionProgress::default()
+    }));
+    assert_eq!(house.kinds(), ["device.excluded"]);
+    house.restart();
+    assert_eq!(house.engine.locks().len(), 0);
 }
 
 #[test]
