@@ -166,8 +166,9 @@ pub(super) async fn rename(
     Ok(json(StatusCode::OK, &AlarmDto::from(view(&api, id).await?)))
 }
 
-/// Removes a detector that no longer answers from its radio's network. The removal is done when
-/// `device.excluded` is in the journal; a detector that still answers is kept.
+/// Removes a detector that no longer answers from its radio's network. How far it is, and why a detector that still
+/// answers or may only sleep is kept, is in the radio's `exclusion`; the removal is done when `device.excluded` is in the
+/// journal.
 #[utoipa::path(delete, path = "/api/v1/alarms/{id}", tag = "alarms", operation_id = "remove_alarm",
     params(("id" = String, Path, description = "The detector's id.")), responses(
     (status = 202, description = "The radio was asked; the detector as it is until then.", body = AlarmDto),

@@ -219,8 +219,8 @@ pub(super) async fn rename(
     answer(&api, &caller, id, StatusCode::OK).await
 }
 
-/// Removes a lock that no longer answers from its radio's network. The removal is done when `device.excluded`
-/// is in the journal; a lock that still answers is kept.
+/// Removes a lock that no longer answers from its radio's network. How far it is, and why a lock that still answers is
+/// kept, is in the radio's `exclusion`; the removal is done when `device.excluded` is in the journal.
 #[utoipa::path(delete, path = "/api/v1/locks/{id}", tag = "locks", operation_id = "remove_lock",
     params(("id" = String, Path, description = "The lock's id.")), responses(
     (status = 202, description = "The radio was asked; the lock as it is until then.", body = LockDto),

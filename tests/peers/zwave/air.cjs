@@ -15,7 +15,8 @@ const S2_CLASSES = [SC.S2_Unauthenticated, SC.S2_Authenticated, SC.S2_AccessCont
 class Air {
 	constructor(controller) {
 		this.controller = controller;
-		this.dead = new Set();
+		this.dead = new Map(); // node -> how many frames it will not hear any more
+		this.failed = new Set(); // nodes that did not acknowledge the last frame to them
 		/** Every frame that left for a node: [t, node], parsed or not. */
 		this.sent = [];
 		this.transmit = new Map(); // node -> its radio
@@ -26,10 +27,28 @@ class Air {
 		controller.sendToNode = (node, frame) => {
 			if (frame.type === MockZWaveFrameType.Request) keep(this.sent, [now(), node.id]);
 			// Three tries of about a second each, as a controller needs to give a node up.
-			if (this.dead.has(node.id)) return new Promise((resolve) => setTimeout(() => resolve(undefined), 1000));
+			if (this.isDead(node.id)) {
+				this.failed.add(node.id);
+				return new Promise((resolve) => setTimeout(() => resolve(undefined), 1000));
+			}
+			this.failed.delete(node.id);
 			if (typeof frame.payload === "function") frame = { ...frame, payload: this.lenient(frame.payload) };
 			return transmit(node, frame);
 		};
+	}
+
+	/** Whether a node does not hear this frame. */
+	isDead(id) {
+		const left = this.dead.get(id);
+		if (left === undefined) return false;
+		left > 1 ? this.dead.set(id, left - 1) : this.dead.delete(id);
+		return true;
+	}
+
+	/** Whether a node acknowledges a frame that says nothing. */
+	async ping(node) {
+		const question = createMockZWaveRequestFrame(new cc.NoOperationCC({ nodeId: node.id }), { ackRequested: true });
+		return !!(await this.controller.sendToNode(node, question));
 	}
 
 	/** One command that the mock cannot parse ends its loop for good: the node hears nothing instead. */

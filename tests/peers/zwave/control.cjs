@@ -56,6 +56,11 @@ function operations({ controller, wire, air, home }) {
 		state({ node: id }) {
 			return { bolt: node(id).state.get("DoorLock_currentMode") ?? 0, state: [...node(id).state].filter(([, value]) => typeof value !== "object") };
 		},
+		/** What the lock wrote down, the newest first: {at: seven bytes, event, user}. */
+		setLog({ node: id, records }) {
+			node(id).state.set("log", records);
+			return {};
+		},
 		setCode({ node: id, slot, code }) {
 			node(id).state.set(`UserCode_userIdStatus_${slot}`, 1);
 			node(id).state.set(`UserCode_userCode_${slot}`, code);
@@ -187,8 +192,9 @@ function operations({ controller, wire, air, home }) {
 			Object.assign(wire.faults, faults);
 			return { faults: wire.faults };
 		},
-		dead({ node: id, dead }) {
-			for (const set of [air.dead, wire.deadNodes]) dead ? set.add(id) : set.delete(id);
+		/** A node hears nothing any more, or nothing of the next `frames`, or hears again. */
+		dead({ node: id, dead, frames }) {
+			dead ? air.dead.set(id, frames ?? Infinity) : air.dead.delete(id);
 			return {};
 		},
 		loseSpan({ node: id }) {

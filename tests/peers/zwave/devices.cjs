@@ -61,6 +61,16 @@ exports.home = ({ txDelay, travel, users }) => {
 				return { action: "sendCC", cc: raw(controller, 0x4c, 0x02, [20]) };
 			}
 			if (command instanceof cc.DoorLockLoggingCCRecordGet) {
+				const log = self.state.get("log");
+				if (log) {
+					// Record 1 is the newest, 0 asks for it.
+					const number = command.recordNumber || 1;
+					const record = log[number - 1];
+					if (!record) return { action: "sendCC", cc: raw(controller, 0x4c, 0x04, [number, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]) };
+					const [yearHigh, yearLow, month, day, hour, minute, second] = record.at;
+					const at = [yearHigh, yearLow, month, day, (1 << 5) | hour, minute, second];
+					return { action: "sendCC", cc: raw(controller, 0x4c, 0x04, [number, ...at, record.event, record.user, 0]) };
+				}
 				// 2026-03-14 09:26:53 UTC, unlocked with the code of slot 3, whose digits stand in the record.
 				const digits = Buffer.from(self.state.get("UserCode_userCode_3") ?? "1234");
 				const at = [0x07, 0xea, 3, 14, (1 << 5) | 9, 26, 53];

@@ -47,6 +47,7 @@ async function main() {
 	controller.defineBehavior(...wire.behaviors);
 
 	const air = new Air(controller);
+	wire.air = air;
 	for (const id of wanted) {
 		const options = home.nodes.find((node) => node.id === id) ?? { id, capabilities: home.lock("s2") };
 		const node = await MockNode.create({ ...options, controller });

@@ -10,6 +10,9 @@ const { now, keep } = require("./clock.cjs");
 const SOF = 0x01, ACK = 0x06, NAK = 0x15, CAN = 0x18;
 const ADD_NODE = 0x4a, REMOVE_NODE = 0x4b, SEND_DATA = 0x13, SEND_DATA_BRIDGE = 0xa9, SOFT_RESET = 0x08;
 const REMOVE_FAILED = 0x61, IS_FAILED = 0x62;
+// What a dongle says of a request to remove a failed node: when it is made, and when it ended.
+const REMOVAL_STARTED = 0x00, NOT_FAILED = 0x08;
+const NODE_OK = 0, NODE_REMOVED = 1;
 const IDLE = 0;
 const ACK_TIMEOUT_MS = 1600;
 const TRIES = 4;
@@ -44,7 +47,7 @@ class SerialSide {
 		this.log = { in: [], out: [] };
 		this.connections = 0;
 		this.removeNext = undefined;
-		this.deadNodes = new Set();
+		this.air = undefined; // asks nodes whether they are there
 		controller.mockPort.emitData = (data) => this.emit(data);
 		this.server = net.createServer({ noDelay: true }, (socket) => this.connect(socket));
 	}
@@ -206,7 +209,10 @@ class SerialSide {
 		if (this.hit("garbage")) this.write([0xde, 0xad, 0xbe, 0xef]);
 		if (fn === SOFT_RESET) this.reset();
 		if (fn === ADD_NODE || fn === REMOVE_NODE) return this.networkManagement(data);
-		if (fn === IS_FAILED || fn === REMOVE_FAILED) return this.failedNode(data);
+		if (fn === IS_FAILED) {
+			this.write([ACK]);
+			return this.emit(frame([0x01, IS_FAILED, this.air.failed.has(data[4]) ? 1 : 0]));
+		}
 		if (fn === SEND_DATA || fn === SEND_DATA_BRIDGE) {
 			const callback = data[data.length - 2];
 			if (this.hit("jam")) {
@@ -247,22 +253,26 @@ class SerialSide {
 		return this.give(data);
 	}
 
-	// The mock does not answer these two at all.
-	failedNode(data) {
-		const [fn, id, callback] = [data[3], data[4], data[5]];
-		this.write([ACK]);
-		const failed = this.deadNodes.has(id);
-		if (fn === IS_FAILED) return this.emit(frame([0x01, IS_FAILED, failed ? 1 : 0]));
-		this.emit(frame([0x01, REMOVE_FAILED, 0x00]));
+	/** Removes a node as a dongle does: only one that it could not reach last, and after it was asked once more. */
+	async removeFailed({ failedNodeId: id, callbackId }) {
 		const node = this.controller.nodes.get(id);
-		if (failed && node) this.controller.removeNode(node);
-		this.emit(frame([0x00, REMOVE_FAILED, callback, failed ? 0x01 : 0x00]));
+		if (!node || !this.air.failed.has(id)) return this.emit(frame([0x01, REMOVE_FAILED, NOT_FAILED]));
+		this.emit(frame([0x01, REMOVE_FAILED, REMOVAL_STARTED]));
+		const answers = await this.air.ping(node);
+		if (!answers) this.controller.removeNode(node);
+		this.emit(frame([0x00, REMOVE_FAILED, callbackId, answers ? NODE_OK : NODE_REMOVED]));
 	}
 
-	/** What the mock's controller lacks: an exclusion that ends. */
+	/** What the mock's controller lacks: an exclusion that ends, and a failed node that is removed. */
 	get behaviors() {
 		const side = this;
 		return [{
+			onHostMessage(_controller, message) {
+				if (!(message instanceof serialapi.RemoveFailedNodeRequest)) return false;
+				side.removeFailed(message).catch((error) => console.error("mock:", error.message));
+				return true;
+			},
+		}, {
 			async onHostMessage(controller, message) {
 				const { RemoveNodeFromNetworkRequest: Remove, RemoveNodeType, RemoveNodeStatus: Status } = serialapi;
 				if (!(message instanceof Remove) || message.removeNodeType === RemoveNodeType.Stop) return false;
