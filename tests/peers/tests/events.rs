@@ -288,3 +288,100 @@ fn a_stream_that_was_cut_resumes_without_gap_or_double() -> Result<()> {
     }
     Ok(())
 }
+
+/// A record of the mock lock: minutes after 2026-11-28T08:00, an event and the user.
+fn record(minutes: u32, event: u8, user: u8) -> Value {
+    let at = [0x07, 0xea, 11, 28, 8 + minutes / 60, minutes % 60, 0];
+    json!({"at": at, "event": event, "user": user})
+}
+
+#[test]
+fn what_a_lock_wrote_down_while_the_hub_was_off_is_told_once() -> Result<()> {
+    const UNLOCKED_BY_CODE: u8 = 2;
+    const LOCKED_BY_HAND: u8 = 8;
+    let mut home = Home::start("2,4")?;
+    for node in [2, 4] {
+        let old = [record(20, LOCKED_BY_HAND, 0), record(10, UNLOCKED_BY_CODE, 3)];
+        home.mock.call("setLog", json!({"node": node, "records": old}))?;
+    }
+    // Where the record stands is read when a lock was known for half a minute.
+    let read = |home: &mut Home, wanted: usize| {
+        let deadline = Deadline::seconds(120);
+        let mut seen = 0;
+        while seen < wanted {
+            anyhow::ensure!(deadline.left().is_some(), "{seen} of {wanted} records were read");
+            home.mock.call("silence", json!({"ms": 1000}))?;
+            let received = home.mock.take_received()?;
+            seen += received
+                .iter()
+                .filter(|(_, cc, cmd)| (*cc, *cmd) == (0x4c, 0x03))
+                .count();
+        }
+        Ok(())
+    };
+    read(&mut home, 6)?;
+    assert_eq!(
+        home.journal(0, Some("lock.logged"))?,
+        [Value::Null; 0],
+        "old news"
+    );
+    home.hub.stop()?;
+    for node in [2, 4] {
+        let grown = [
+            record(90, 7, 0),
+            record(80, UNLOCKED_BY_CODE, 17),
+            record(20, LOCKED_BY_HAND, 0),
+            record(10, UNLOCKED_BY_CODE, 3),
+        ];
+        home.mock
+            .call("setLog", json!({"node": node, "records": grown}))?;
+    }
+    home.hub.start()?;
+    home.wait_ready("2,4", Deadline::seconds(60))?;
+    let events = home.events()?;
+    for node in [2, 4] {
+        home.mock.notify(node, ACCESS_CONTROL, 22, &[])?;
+    }
+    for _ in [2, 4] {
+        let (mut opened, mut denied) = (Value::Null, Value::Null);
+        for told in [&mut opened, &mut denied] {
+            *told = events
+                .wait("the lock's record", Deadline::seconds(60), |entry| {
+                    entry["kind"] == "lock.logged"
+                })?
+                .data;
+        }
+        assert!(
+            contains(
+                &opened["data"],
+                &json!({"event": "operated", "bolt": "unlocked", "via": {"source": "keypad", "slot": 17},
+                        "lock_clock": "2026-11-28T09:20:00"}),
+            ),
+            "{opened}"
+        );
+        assert!(
+            contains(
+                &denied["data"],
+                &json!({"event": "keypad_denied", "lock_clock": "2026-11-28T09:30:00"})
+            ),
+            "{denied}"
+        );
+        assert_eq!(opened["lock"], denied["lock"]);
+    }
+    for lock in home.locks()? {
+        assert_eq!(
+            lock["state"]["bolt"], "unlocked",
+            "as the mock lock is from the start: {lock}"
+        );
+    }
+    home.hub.stop()?;
+    home.hub.start()?;
+    home.wait_ready("2,4", Deadline::seconds(60))?;
+    home.mock.take_received()?;
+    for node in [2, 4] {
+        home.mock.notify(node, ACCESS_CONTROL, 23, &[])?;
+    }
+    read(&mut home, 2)?;
+    assert_eq!(home.journal(0, Some("lock.logged"))?.len(), 4, "once");
+    Ok(())
+}
