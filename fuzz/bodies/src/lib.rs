@@ -13,6 +13,7 @@ mod command;
 mod host;
 mod http;
 mod link;
+mod passkey;
 mod session;
 mod text;
 
@@ -20,6 +21,7 @@ pub use command::{command_class, node_info};
 pub use host::{host, node_cache};
 pub use http::http_request;
 pub use link::{serial_command, serial_frame};
+pub use passkey::passkey;
 pub use session::{network_keys, s2_session, security_0, security_2};
 pub use text::{configuration, pairing_code};
 
@@ -36,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     ("node_cache", node_cache),
     ("node_info", node_info),
     ("pairing_code", pairing_code),
+    ("passkey", passkey),
     ("s2_session", s2_session),
     ("security_0", security_0),
     ("security_2", security_2),

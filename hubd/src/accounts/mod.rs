@@ -19,6 +19,7 @@ mod sessions;
 pub mod setup;
 mod throttle;
 pub mod totp;
+pub mod webauthn;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
