@@ -175,6 +175,8 @@ pub enum Event {
         agent: String,
         /// Whether this account signed in from such an address with such a browser before.
         familiar: bool,
+        /// The second factor that finished it: `totp`, `passkey` or `recovery_code`; `None` without one.
+        factor: Option<String>,
     },
     /// A session was ended before its time.
     SessionEnded {

@@ -113,18 +113,15 @@ impl Accounts {
         Ok(codes)
     }
 
-    /// Forgets the second factor of an account that may do without.
+    /// Forgets the authenticator of an account, which has another second factor or may do without.
     ///
     /// # Errors
-    /// When it is an owner's, or there is none.
-    pub async fn forget_factor(&self, account: &AccountRow) -> Result<(), AccountError> {
+    /// When it is an owner's last second factor, or there is none.
+    pub async fn forget_totp(&self, account: &AccountRow) -> Result<(), AccountError> {
         if account.totp.is_none() {
             return Err(AccountError::NoFactor);
         }
-        if account.role == Role::Owner {
-            return Err(AccountError::FactorNeeded);
-        }
-        let change = AccountChange::ForgetFactor(account.id.clone());
+        let change = AccountChange::ForgetTotp(account.id.clone());
         Ok(self.store.change_account(change).await?)
     }
 

@@ -2,7 +2,7 @@
 //! their password, second factor or phone.
 //!
 //! ```text
-//!                     name, password                     code, recovery code
+//!                     name, password                code, passkey, recovery code
 //!   stranger ----------------------------> unfinished ----------------------> session
 //!      |                                   (5 minutes)                          ^
 //!      +--- setup code, invitation, or name and password without a factor ------+
@@ -14,6 +14,7 @@
 pub mod chores;
 mod code;
 mod keeping;
+mod passkeys;
 pub mod password;
 mod sessions;
 pub mod setup;
@@ -35,6 +36,8 @@ use crate::store::{
     AccountChange, AccountRefusal, AccountRow, NewAccount, NewSession, Owners, SessionRow, Store, StoreError,
 };
 use crate::token::check_name;
+pub use passkeys::{CHALLENGE_FOR, NewPasskey, PasskeyAnswer, PasskeyRequest};
+use passkeys::{Challenges, Purpose};
 use password::Hashing;
 pub use sessions::{CONFIRMED_FOR_MS, Lifetime, is_confirmed};
 use throttle::{Key, Throttle};
@@ -70,6 +73,26 @@ pub enum AccountError {
              the phone and on the hub"
     )]
     WrongCode,
+    /// A passkey's answer is not right.
+    #[error("this passkey is not one of this account for this page, or its answer is wrong")]
+    WrongPasskey,
+    /// A passkey was answered too late, or not asked for.
+    #[error("this took too long, or was answered already; ask for the passkey again")]
+    PasskeyTooLate,
+    /// There is no passkey of this account for this page.
+    #[error(
+        "no passkey of this account was made for this page; open the hub by the name under which it was made, or use \
+             another second factor or a recovery code"
+    )]
+    NoPasskeyHere,
+    /// A new passkey is not what was asked for.
+    #[error("{0}; try again, or use another device")]
+    BadPasskey(webauthn::Fault),
+    /// A passkey's name is not allowed.
+    #[error(
+        "a passkey's name has 1 to 64 characters, without control characters and without spaces at its ends"
+    )]
+    BadPasskeyName,
     /// The sign-in has to begin anew.
     #[error("this sign-in took too long; begin again with name and password")]
     Expired,
@@ -84,9 +107,6 @@ pub enum AccountError {
     /// There is no second factor to be proved or forgotten.
     #[error("this account has no second factor")]
     NoFactor,
-    /// An owner keeps a second factor.
-    #[error("an owner needs a second factor; enrol a new one in its place")]
-    FactorNeeded,
     /// Too much is under way.
     #[error("too many people sign in at this moment; try again in a few seconds")]
     Busy,
@@ -127,8 +147,21 @@ pub struct Place {
 pub enum Proof {
     /// A code of the authenticator.
     Totp(SecretString),
+    /// A passkey's answer to a challenge that is open.
+    Passkey(Box<PasskeyAnswer>),
     /// A recovery code.
     Recovery(SecretString),
+}
+
+impl Proof {
+    /// What proved it, for the journal.
+    fn factor(&self) -> &'static str {
+        match self {
+            Self::Totp(_) => "totp",
+            Self::Passkey(_) => "passkey",
+            Self::Recovery(_) => "recovery_code",
+        }
+    }
 }
 
 /// A session that was just opened: the only moment at which its token exists.
@@ -142,6 +175,8 @@ pub struct Opened {
     pub account: AccountRow,
     /// Whether this account signed in from this address and browser before.
     pub familiar: bool,
+    /// The second factor that finished it; `None` without.
+    pub factor: Option<&'static str>,
 }
 
 /// How far a sign-in came.
@@ -179,6 +214,7 @@ struct Desk {
     unfinished: HashMap<[u8; 32], Unfinished>,
     /// By session.
     enrolling: HashMap<String, Enrolling>,
+    challenges: Challenges,
 }
 
 /// Signs people in and keeps their accounts.
@@ -275,7 +311,7 @@ impl Accounts {
             // It opens nothing: there is an owner now.
             tracing::warn!(%error, "the used setup code could not be removed");
         }
-        self.open(&id, place).await
+        self.open(&id, place, None).await
     }
 
     /// A new account, checked.
@@ -324,18 +360,19 @@ impl Accounts {
         let Some(account) = account.filter(|_| right) else {
             return Err(AccountError::WrongPassword);
         };
-        if account.totp.is_none() {
+        if !account.has_second_factor() {
             self.right(&keys);
             return self
-                .open(&account.id, place)
+                .open(&account.id, place, None)
                 .await
                 .map(|opened| SignedIn::Opened(opened.into()));
         }
         match proof {
             Some(proof) => {
-                self.prove(&account, proof, place.now).await?;
+                let factor = Some(proof.factor());
+                self.prove(&account, proof, None, place).await?;
                 self.right(&keys);
-                let opened = self.open(&account.id, place).await?;
+                let opened = self.open(&account.id, place, factor).await?;
                 Ok(SignedIn::Opened(opened.into()))
             }
             // The attempt goes on counting until the second factor is right.
@@ -388,13 +425,15 @@ impl Accounts {
         };
         let keys = self.keys(Some(&account), place)?;
         self.begin(&keys, place.at)?;
-        self.prove(&account, proof, place.now).await?;
+        let factor = Some(proof.factor());
+        self.prove(&account, proof, Some(Purpose::sign_in(token)), place)
+            .await?;
         // Used up, whoever finishes it a second time.
         if self.desk().unfinished.remove(&sessions::hash(token)).is_none() {
             return Err(AccountError::Expired);
         }
         self.right(&keys);
-        self.open(&account.id, place).await
+        self.open(&account.id, place, factor).await
     }
 
     /// Forgets a sign-in that waits for its second factor.
@@ -402,14 +441,29 @@ impl Accounts {
         self.desk().unfinished.remove(&sessions::hash(token));
     }
 
-    /// Checks a second factor and uses it up.
-    async fn prove(&self, account: &AccountRow, proof: Proof, now: UnixMillis) -> Result<(), AccountError> {
+    /// Checks a second factor and uses it up. A passkey answers the challenge of this purpose.
+    async fn prove(
+        &self,
+        account: &AccountRow,
+        proof: Proof,
+        purpose: Option<Purpose>,
+        place: &Place,
+    ) -> Result<(), AccountError> {
         let change = match proof {
             Proof::Totp(code) => {
                 let sealed = account.totp.as_ref().ok_or(AccountError::NoFactor)?;
                 let secret = self.store.unseal_totp(&account.id, sealed)?;
-                let step = totp::step(&secret, code.expose(), now).ok_or(AccountError::WrongCode)?;
+                let step = totp::step(&secret, code.expose(), place.now).ok_or(AccountError::WrongCode)?;
                 AccountChange::UseStep(account.id.clone(), step)
+            }
+            Proof::Passkey(answer) => {
+                let purpose = purpose.ok_or(AccountError::PasskeyTooLate)?;
+                let change = self.check_passkey(account, &purpose, &answer, place)?;
+                return match self.change_code(change).await {
+                    // It was used at the same time, or was removed.
+                    Err(AccountError::WrongCode) => Err(AccountError::WrongPasskey),
+                    done => done,
+                };
             }
             Proof::Recovery(text) => {
                 let hash = code::hash(RECOVERY, text.expose()).ok_or(AccountError::WrongCode)?;
@@ -428,7 +482,12 @@ impl Accounts {
         }
     }
 
-    async fn open(&self, account: &str, place: &Place) -> Result<Opened, AccountError> {
+    async fn open(
+        &self,
+        account: &str,
+        place: &Place,
+        factor: Option<&'static str>,
+    ) -> Result<Opened, AccountError> {
         let (token, hash) = sessions::new_token()?;
         let address = throttle::network(place.address);
         let familiar = self.store.sessions()?.iter().any(|session| {
@@ -457,6 +516,7 @@ impl Accounts {
             session,
             account,
             familiar,
+            factor,
         })
     }
 
@@ -492,8 +552,11 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         let keys = self.keys(Some(account), place)?;
         self.begin(&keys, place.at)?;
-        match (account.totp.is_some(), password, proof) {
-            (true, _, Some(proof)) => self.prove(account, proof, place.now).await?,
+        match (account.has_second_factor(), password, proof) {
+            (true, _, Some(proof)) => {
+                let purpose = Purpose::Confirm(session.id.clone());
+                self.prove(account, proof, Some(purpose), place).await?;
+            }
             (false, Some(password), _) => {
                 if !self.hashing.verify(password, account.password.clone()).await? {
                     return Err(AccountError::WrongPassword);
@@ -538,13 +601,13 @@ impl Accounts {
             now: place.now,
         })
         .await?;
-        if account.totp.is_some() {
+        if account.has_second_factor() {
             return self
                 .wait_for_factor(&account.id, place.at)
                 .map(SignedIn::Unfinished);
         }
         self.right(&keys);
-        let opened = self.open(&account.id, place).await?;
+        let opened = self.open(&account.id, place, None).await?;
         Ok(SignedIn::Opened(opened.into()))
     }
 

@@ -135,7 +135,8 @@ impl From<Vec<SecretString>> for RecoveryCodesDto {
     }
 }
 
-fn changed(api: &Api, account: &AccountRow, what: &str) {
+/// Records what somebody changed about their own account.
+pub(super) fn changed(api: &Api, account: &AccountRow, what: &str) {
     api.record(Event::AccountChanged {
         account: account.id.clone(),
         name: account.name.clone(),
@@ -225,9 +226,9 @@ pub(super) async fn finish_totp(
     Ok(json(StatusCode::OK, &RecoveryCodesDto::from(codes)))
 }
 
-/// Forgets the authenticator and the recovery codes. An owner keeps theirs.
+/// Forgets the authenticator. An owner's last second factor stays; who has none left loses the recovery codes with it.
 #[utoipa::path(delete, path = "/api/v1/account/totp", tag = "account", operation_id = "remove_totp", responses(
-    (status = 204, description = "They are forgotten."),
+    (status = 204, description = "It is forgotten."),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn remove_totp(
     State(api): State<Api>,
@@ -236,12 +237,13 @@ pub(super) async fn remove_totp(
 ) -> Result<Response, Problem> {
     params.finish()?;
     let account = &caller.person()?.account;
-    api.accounts().forget_factor(account).await?;
-    changed(
-        &api,
-        account,
-        "the authenticator and the recovery codes were forgotten",
-    );
+    api.accounts().forget_totp(account).await?;
+    let what = if account.passkeys.is_empty() {
+        "the authenticator and the recovery codes were forgotten"
+    } else {
+        "the authenticator was forgotten"
+    };
+    changed(&api, account, what);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -257,7 +259,7 @@ pub(super) async fn recovery_codes(
 ) -> Result<Response, Problem> {
     params.finish()?;
     let account = &caller.person()?.account;
-    if account.totp.is_none() {
+    if !account.has_second_factor() {
         return Err(crate::accounts::AccountError::NoFactor.into());
     }
     let codes = api.accounts().new_recovery_codes(&account.id).await?;

@@ -114,10 +114,20 @@ pub(super) fn needed(method: &Method, path: Option<&str>) -> Need {
     };
     match (method.as_str(), path) {
         ("GET" | "HEAD", "/health" | "/setup" | "/session")
-        | ("POST", "/setup" | "/invitation" | "/session" | "/session/second-factor")
+        | (
+            "POST",
+            "/setup"
+            | "/invitation"
+            | "/session"
+            | "/session/second-factor"
+            | "/session/second-factor/passkey",
+        )
         | ("DELETE", "/session") => Need::Open,
         (_, path)
-            if path == "/session/confirmation" || path == "/account" || path.starts_with("/account/") =>
+            if path == "/session/confirmation"
+                || path == "/session/confirmation/passkey"
+                || path == "/account"
+                || path.starts_with("/account/") =>
         {
             Need::Person
         }
@@ -164,9 +174,10 @@ fn needs_confirmation(method: &Method, path: &str) -> bool {
     };
     match (method.as_str(), path) {
         ("GET" | "HEAD", path) => path.ends_with("/reveal") || path == "/backups/{name}",
-        // The one asks for the password itself, the last for what a confirmed person began; coming and going changes
+        // The one asks for the password itself, the last ones for what a confirmed person began; coming and going changes
         // nothing of the policy.
-        (_, "/account/password" | "/life-safety/occupancy") | ("PUT", "/account/totp") => false,
+        (_, "/account/password" | "/life-safety/occupancy")
+        | ("PUT", "/account/totp" | "/account/passkeys") => false,
         ("PUT" | "PATCH", path) if path.starts_with("/life-safety") => true,
         // Its PINs are shown to whoever reads the paper.
         ("POST", "/life-safety/sheet.pdf") => true,
@@ -227,7 +238,7 @@ impl Person {
 
 /// Whether a second factor has to be enrolled before anything else.
 pub(super) fn has_to_enrol(account: &AccountRow) -> bool {
-    account.role == Role::Owner && account.totp.is_none()
+    account.role == Role::Owner && !account.has_second_factor()
 }
 
 impl Caller {
@@ -261,7 +272,7 @@ impl Caller {
             KnownBy::Session(person) if is_confirmed(&person.session, api.now()) => Ok(()),
             KnownBy::Session(_) => {
                 let detail = "prove again that it is you: POST /api/v1/session/confirmation with a code of your second \
-                              factor, or with your password when you have none; it holds for five minutes";
+                              factor, a passkey, or your password when you have neither; it holds for five minutes";
                 Err(Problem::new(StatusCode::FORBIDDEN, "confirmation_needed", detail))
             }
         }
@@ -327,7 +338,8 @@ pub(super) async fn gate(State(api): State<Api>, mut request: Request, next: Nex
     }
     if let KnownBy::Session(person) = &caller.known_by {
         if person.has_to_enrol() && need != Need::Person {
-            let detail = "an owner needs a second factor before anything else: POST /api/v1/account/totp";
+            let detail = "an owner needs a second factor before anything else: POST /api/v1/account/totp, or \
+                          POST /api/v1/account/passkeys";
             return Problem::new(StatusCode::FORBIDDEN, "second_factor_needed", detail).into_response();
         }
         let confirmed = path
@@ -505,6 +517,9 @@ mod tests {
             ("POST", Some("/api/v1/session"), Need::Open),
             ("PUT", Some("/api/v1/session"), right(Right::Manage)),
             ("POST", Some("/api/v1/account/totp"), Need::Person),
+            ("DELETE", Some("/api/v1/account/passkeys/{id}"), Need::Person),
+            ("POST", Some("/api/v1/session/second-factor/passkey"), Need::Open),
+            ("POST", Some("/api/v1/session/confirmation/passkey"), Need::Person),
             ("GET", Some("/api/v1/locks"), right(Right::See)),
             ("GET", Some("/api/v1/events"), right(Right::History)),
             ("GET", Some("/api/v1/anything"), right(Right::History)),
@@ -577,6 +592,11 @@ mod tests {
             ("PUT", "/api/v1/life-safety", true),
             ("POST", "/api/v1/tokens", true),
             ("POST", "/api/v1/account/totp", true),
+            ("POST", "/api/v1/account/passkeys", true),
+            ("PUT", "/api/v1/account/passkeys", false),
+            ("DELETE", "/api/v1/account/passkeys/{id}", true),
+            ("GET", "/api/v1/account/passkeys", false),
+            ("POST", "/api/v1/session/confirmation/passkey", false),
             ("PATCH", "/api/v1/accounts/{id}", true),
             ("GET", "/api/v1/accounts", false),
             ("POST", "/api/v1/locks/{id}/commands", false),

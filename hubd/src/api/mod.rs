@@ -26,6 +26,7 @@ mod life_safety;
 mod locks;
 mod notifications;
 pub mod openapi;
+mod passkeys;
 mod people;
 mod problem;
 mod radios;
@@ -388,7 +389,9 @@ fn router(api: Api) -> Router {
             get(session::one).post(session::sign_in).delete(session::sign_out),
         )
         .route("/session/second-factor", post(session::second_factor))
+        .route("/session/second-factor/passkey", post(passkeys::ask))
         .route("/session/confirmation", post(session::confirm))
+        .route("/session/confirmation/passkey", post(passkeys::ask_again))
         .route("/sessions", get(sessions::list).delete(sessions::remove_others))
         .route("/sessions/{id}", delete(sessions::remove))
         .route("/security", get(security::one).put(security::set))
@@ -400,6 +403,11 @@ fn router(api: Api) -> Router {
                 .put(account::finish_totp)
                 .delete(account::remove_totp),
         )
+        .route(
+            "/account/passkeys",
+            get(passkeys::list).post(passkeys::begin).put(passkeys::finish),
+        )
+        .route("/account/passkeys/{id}", delete(passkeys::remove))
         .route("/account/recovery-codes", post(account::recovery_codes))
         .route("/accounts", get(accounts::list).post(accounts::create))
         .route("/accounts/{id}", patch(accounts::change).delete(accounts::remove))

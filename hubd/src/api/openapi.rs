@@ -13,8 +13,8 @@ use utoipa::{Modify, OpenApi};
 use super::auth::{Need, ROLES, needed};
 use super::{
     account, accounts, alarms, backups, commands, credentials, dongles, drills, events, health, incidents,
-    life_safety, locks, notifications, people, problem, radios, security, session, sessions, sheet, slots,
-    stream, tokens, verification,
+    life_safety, locks, notifications, passkeys, people, problem, radios, security, session, sessions, sheet,
+    slots, stream, tokens, verification,
 };
 use crate::token::Scope;
 
@@ -64,6 +64,7 @@ pub const COMMITTED: &str = include_str!("../../../docs/openapi.json");
         sessions::list, sessions::remove, sessions::remove_others,
         account::one, account::password, account::begin_totp, account::finish_totp, account::remove_totp,
         account::recovery_codes,
+        passkeys::list, passkeys::begin, passkeys::finish, passkeys::remove, passkeys::ask, passkeys::ask_again,
         security::one, security::set,
         accounts::list, accounts::create, accounts::change, accounts::remove, accounts::invite,
         serve,

@@ -1,9 +1,9 @@
 //! The way in: setup, invitation, sign-in, second factor, confirmation, sign-out.
 //!
 //! ```text
-//!   signed_out --name, password--> second_factor --code--> signed_in
+//!   signed_out --name, password--> second_factor --code, passkey--> signed_in
 //!       |                              (or straight on, without a second factor)
-//!       +--setup code, invitation--> enrolment (owners) --first code of the authenticator--> signed_in
+//!       +--setup code, invitation--> enrolment (owners) --an authenticator's first code, a new passkey--> signed_in
 //! ```
 
 use axum::Extension;
@@ -22,6 +22,7 @@ use super::auth::{self, Caller, KnownBy, Person, Refused, Right, has_to_enrol, r
 use super::connection::Peer;
 use super::cookie;
 use super::extract::{Json, Params, SecretField, json};
+use super::passkeys::PasskeyAnswerDto;
 use super::problem::Problem;
 use super::shape::rfc3339;
 use crate::accounts::{AccountError, CONFIRMED_FOR_MS, Opened, Place, Proof, SignedIn};
@@ -75,7 +76,8 @@ enum SessionState {
     SignedOut,
     /// Name and password were right; `POST /session/second-factor` is next.
     SecondFactor,
-    /// An owner without a second factor: `POST /account/totp`, then `PUT /account/totp` is next.
+    /// An owner without a second factor: `POST /account/totp`, then `PUT /account/totp` is next, or the same with
+    /// `/account/passkeys`.
     Enrolment,
     /// All the way.
     SignedIn,
@@ -87,6 +89,8 @@ enum SessionState {
 pub(super) enum Factor {
     /// A code of an authenticator.
     Totp,
+    /// A passkey; it works on the page that it was made for.
+    Passkey,
     /// A printed code.
     RecoveryCode,
 }
@@ -96,9 +100,12 @@ pub(super) fn factors(account: &AccountRow) -> Vec<Factor> {
     let mut factors = Vec::new();
     if account.totp.is_some() {
         factors.push(Factor::Totp);
-        if account.recovery_codes > 0 {
-            factors.push(Factor::RecoveryCode);
-        }
+    }
+    if !account.passkeys.is_empty() {
+        factors.push(Factor::Passkey);
+    }
+    if account.has_second_factor() && account.recovery_codes > 0 {
+        factors.push(Factor::RecoveryCode);
     }
     factors
 }
@@ -253,7 +260,7 @@ pub(super) struct SignInDto {
     recovery_code: Option<SecretField>,
 }
 
-/// A second factor: one of the two.
+/// A second factor: one of the three.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = SecondFactor)]
@@ -262,6 +269,9 @@ pub(super) struct SecondFactorDto {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = Password)]
     code: Option<SecretField>,
+    /// The answer of a passkey that was asked for with `POST /session/second-factor/passkey`.
+    #[serde(default)]
+    passkey: Option<PasskeyAnswerDto>,
     /// A recovery code. It is used up.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = Password)]
@@ -281,20 +291,29 @@ pub(super) struct ConfirmationDto {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = Password)]
     code: Option<SecretField>,
+    /// The answer of a passkey that was asked for with `POST /session/confirmation/passkey`.
+    #[serde(default)]
+    passkey: Option<PasskeyAnswerDto>,
     /// A recovery code. It is used up.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = Password)]
     recovery_code: Option<SecretField>,
 }
 
-fn proof(code: Option<SecretField>, recovery: Option<SecretField>) -> Result<Option<Proof>, Problem> {
-    match (code, recovery) {
-        (None, None) => Ok(None),
-        (Some(code), None) => Ok(Some(Proof::Totp(code.0))),
-        (None, Some(code)) => Ok(Some(Proof::Recovery(code.0))),
-        (Some(_), Some(_)) => Err(Problem::bad_request(
+fn proof(
+    code: Option<SecretField>,
+    passkey: Option<PasskeyAnswerDto>,
+    recovery: Option<SecretField>,
+) -> Result<Option<Proof>, Problem> {
+    let code = code.map(|code| Proof::Totp(code.0));
+    let passkey = passkey.map(|answer| Proof::Passkey(Box::new(answer.into())));
+    let recovery = recovery.map(|code| Proof::Recovery(code.0));
+    let mut given = [code, passkey, recovery].into_iter().flatten();
+    match (given.next(), given.next()) {
+        (one, None) => Ok(one),
+        (_, Some(_)) => Err(Problem::bad_request(
             "bad_field",
-            "give code or recovery_code, not both",
+            "give one of code, passkey and recovery_code",
         )),
     }
 }
@@ -320,9 +339,12 @@ pub(super) fn place(api: &Api, peer: &Peer, headers: &HeaderMap) -> Place {
 /// A fault about accounts as a problem. Wrong passwords and codes are recorded, at most once a minute.
 pub(super) fn problem(api: &Api, place: &Place, error: AccountError) -> Problem {
     match &error {
-        AccountError::WrongPassword | AccountError::WrongCode | AccountError::Wait { .. } => {
+        AccountError::WrongPassword
+        | AccountError::WrongCode
+        | AccountError::WrongPasskey
+        | AccountError::Wait { .. } => {
             if api.gate().records(Refused::SignIn) {
-                let reason = format!("a wrong password or code came from {}", place.address);
+                let reason = format!("a wrong password, code or passkey came from {}", place.address);
                 tracing::warn!(%reason, "refused");
                 api.record(Event::SessionRefused { reason });
             }
@@ -331,7 +353,10 @@ pub(super) fn problem(api: &Api, place: &Place, error: AccountError) -> Problem 
         | AccountError::WeakPassword(_)
         | AccountError::BadName
         | AccountError::NoFactor
-        | AccountError::FactorNeeded
+        | AccountError::PasskeyTooLate
+        | AccountError::NoPasskeyHere
+        | AccountError::BadPasskey(_)
+        | AccountError::BadPasskeyName
         | AccountError::Busy
         | AccountError::Random
         | AccountError::Store(_) => {}
@@ -350,9 +375,12 @@ impl From<AccountError> for Problem {
             AccountError::WrongCode => Self::new(StatusCode::UNAUTHORIZED, "wrong_code", text),
             AccountError::Expired => Self::new(StatusCode::UNAUTHORIZED, "session_ended", text),
             AccountError::WeakPassword(_) => Self::bad_request("weak_password", text),
-            AccountError::BadName => Self::bad_request("bad_name", text),
+            AccountError::BadName | AccountError::BadPasskeyName => Self::bad_request("bad_name", text),
             AccountError::NoFactor => Self::new(StatusCode::CONFLICT, "no_second_factor", text),
-            AccountError::FactorNeeded => Self::new(StatusCode::CONFLICT, "second_factor_needed", text),
+            AccountError::WrongPasskey => Self::new(StatusCode::UNAUTHORIZED, "wrong_passkey", text),
+            AccountError::PasskeyTooLate => Self::new(StatusCode::CONFLICT, "passkey_too_late", text),
+            AccountError::NoPasskeyHere => Self::new(StatusCode::CONFLICT, "no_passkey_here", text),
+            AccountError::BadPasskey(_) => Self::bad_request("bad_passkey", text),
             AccountError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", text).retry_after(5),
             AccountError::Random => super::no_randomness(),
             AccountError::Store(StoreError::Account(refusal)) => {
@@ -363,6 +391,10 @@ impl From<AccountError> for Problem {
                     AccountRefusal::TooManyOwners => (StatusCode::CONFLICT, "too_many_owners"),
                     AccountRefusal::LastOwner => (StatusCode::CONFLICT, "last_owner"),
                     AccountRefusal::NoSuchAccount => (StatusCode::NOT_FOUND, "no_such_account"),
+                    AccountRefusal::FactorNeeded => (StatusCode::CONFLICT, "second_factor_needed"),
+                    AccountRefusal::NoSuchPasskey => (StatusCode::NOT_FOUND, "no_such_passkey"),
+                    AccountRefusal::TooManyPasskeys => (StatusCode::CONFLICT, "too_many_passkeys"),
+                    AccountRefusal::PasskeyKnown => (StatusCode::CONFLICT, "passkey_known"),
                     AccountRefusal::BadCode => (StatusCode::UNAUTHORIZED, "wrong_code"),
                 };
                 Self::new(status, code, text)
@@ -380,6 +412,7 @@ fn opened(api: &Api, status: StatusCode, opened: &Opened) -> Response {
         address: opened.session.address.clone(),
         agent: opened.session.agent.clone(),
         familiar: opened.familiar,
+        factor: opened.factor.map(ToOwned::to_owned),
     });
     let mut response = json(status, &SessionDto::open(&opened.session, &opened.account));
     cookie::set(api, &mut response, &opened.token);
@@ -409,7 +442,8 @@ pub(super) async fn setup(State(api): State<Api>, params: Params) -> Result<Resp
     Ok(json(StatusCode::OK, &SetupDto { needed }))
 }
 
-/// Makes the first owner, once, and signs them in. Next is the second factor: `POST /account/totp`.
+/// Makes the first owner, once, and signs them in. Next is the second factor: `POST /account/totp`, or a passkey,
+/// `POST /account/passkeys`.
 #[utoipa::path(post, path = "/api/v1/setup", tag = "session", operation_id = "set_up", request_body = NewOwnerDto,
     responses(
     (status = 201, description = "The owner's session, whose state is `enrolment`; its cookie is set.", body = SessionDto),
@@ -499,7 +533,7 @@ pub(super) async fn sign_in(
 ) -> Result<Response, Problem> {
     params.finish()?;
     let place = place(&api, &peer, &headers);
-    let proof = proof(body.code, body.recovery_code)?;
+    let proof = proof(body.code, None, body.recovery_code)?;
     let done = api
         .accounts()
         .sign_in(&body.name, body.password.0, proof, &place)
@@ -523,8 +557,8 @@ pub(super) async fn second_factor(
     params.finish()?;
     let place = place(&api, &peer, &headers);
     let token = cookie::of(&api, &headers).ok_or(AccountError::Expired)?;
-    let missing = || Problem::bad_request("missing_field", "code or recovery_code is missing");
-    let proof = proof(body.code, body.recovery_code)?.ok_or_else(missing)?;
+    let missing = || Problem::bad_request("missing_field", "code, passkey or recovery_code is missing");
+    let proof = proof(body.code, body.passkey, body.recovery_code)?.ok_or_else(missing)?;
     let session = api
         .accounts()
         .finish(token, proof, &place)
@@ -549,7 +583,7 @@ pub(super) async fn confirm(
     params.finish()?;
     let Person { session, account } = caller.person()?;
     let place = place(&api, &peer, &headers);
-    let proof = proof(body.code, body.recovery_code)?;
+    let proof = proof(body.code, body.passkey, body.recovery_code)?;
     let password = body.password.map(|field| field.0);
     api.accounts()
         .confirm(session, account, password, proof, &place)

@@ -77,7 +77,7 @@ pub(super) fn add(
     Ok(())
 }
 
-/// Sets the password to that of standard input, and forgets the second factor where asked. Every session ends.
+/// Sets the password to that of standard input, and forgets every second factor where asked. Every session ends.
 pub(super) fn reset(
     config: &Config,
     name: &str,
@@ -95,8 +95,8 @@ pub(super) fn reset(
     }];
     let mut what = "the password was reset";
     if second_factor {
-        changes.push(AccountChange::ForgetFactor(account.id.clone()));
-        what = "the password was reset; the second factor and the recovery codes were forgotten";
+        changes.push(AccountChange::ForgetFactors(account.id.clone()));
+        what = "the password was reset; every second factor and the recovery codes were forgotten";
     }
     change_accounts_beside(&config.data_dir, &changes, (&account.id, &account.name), what)?;
     writeln!(
@@ -135,7 +135,8 @@ pub(super) fn list(config: &Config, answer: AnswerForm, out: &mut dyn Write) -> 
                     "name": row.name,
                     "role": row.role.as_str(),
                     "has_password": row.password.is_some(),
-                    "second_factor": row.totp.is_some(),
+                    "second_factor": row.has_second_factor(),
+                    "passkeys": row.passkeys.len(),
                     "recovery_codes": row.recovery_codes,
                     "created_at": time(row.created_at),
                 })
@@ -151,10 +152,16 @@ pub(super) fn list(config: &Config, answer: AnswerForm, out: &mut dyn Write) -> 
         )?;
     }
     for row in rows {
-        let factor = match (&row.totp, row.password.is_some()) {
-            (_, false) => "invited".to_owned(),
-            (None, true) => "no second factor".to_owned(),
-            (Some(_), true) => format!("second factor, {} recovery codes left", row.recovery_codes),
+        let factor = match (row.password.is_some(), row.has_second_factor()) {
+            (false, _) => "invited".to_owned(),
+            (true, false) => "no second factor".to_owned(),
+            (true, true) => {
+                let codes = row.recovery_codes;
+                let (totp, passkeys) = (usize::from(row.totp.is_some()), row.passkeys.len());
+                format!(
+                    "second factor: {totp} authenticator, {passkeys} passkeys; {codes} recovery codes left"
+                )
+            }
         };
         writeln!(out, "{:9}  {}  ({factor})", row.role.as_str(), row.name)?;
     }

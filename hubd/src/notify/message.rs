@@ -177,6 +177,11 @@ mod tests {
             ("lock.tampered", json!({}), Level::Warning),
             ("session.opened", json!({"familiar": false}), Level::Warning),
             ("session.opened", json!({"familiar": true}), Level::Info),
+            (
+                "account.changed",
+                json!({"what": "the passkey Phone was added"}),
+                Level::Warning,
+            ),
             ("command.ended", json!({"status": "jammed"}), Level::Warning),
             ("command.ended", json!({"status": "done"}), Level::Info),
             ("lock.operated", json!({}), Level::Info),

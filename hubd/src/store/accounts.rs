@@ -7,6 +7,7 @@
 mod access;
 mod book;
 mod handle;
+mod passkeys;
 
 use std::path::Path;
 
@@ -17,6 +18,7 @@ use thiserror::Error;
 use super::error::StoreError;
 pub use access::{Access, LOCKS_MAX};
 pub(crate) use book::Accounts;
+pub use passkeys::{PASSKEYS_PER_ACCOUNT_MAX, PasskeyRow};
 
 /// More accounts than a household has people.
 pub const ACCOUNTS_MAX: usize = 64;
@@ -40,6 +42,8 @@ pub struct AccountRow {
     pub totp: Option<Vec<u8>>,
     /// The last TOTP step whose code was used.
     pub totp_step: u64,
+    /// Its passkeys, the oldest first.
+    pub passkeys: Vec<PasskeyRow>,
     /// How many recovery codes are left.
     pub recovery_codes: usize,
     /// The SHA-256 of its invitation's code, and until when it holds.
@@ -48,6 +52,13 @@ pub struct AccountRow {
     pub created_at: UnixMillis,
     /// What it was given; it restricts guests and nobody else.
     pub access: Access,
+}
+
+impl AccountRow {
+    /// Whether it has a second factor.
+    pub fn has_second_factor(&self) -> bool {
+        self.totp.is_some() || !self.passkeys.is_empty()
+    }
 }
 
 /// A session as it is kept: never its token.
@@ -159,8 +170,32 @@ pub enum AccountChange {
         /// The session that stays.
         keep: String,
     },
-    /// Forgets the TOTP secret and the recovery codes.
-    ForgetFactor(String),
+    /// Forgets every second factor and the recovery codes.
+    ForgetFactors(String),
+    /// Forgets the TOTP secret; refused when it is an owner's last second factor.
+    ForgetTotp(String),
+    /// Adds a passkey; with `only` every other session ends.
+    AddPasskey {
+        /// Whose.
+        account: String,
+        /// The passkey.
+        passkey: PasskeyRow,
+        /// The session that stays, when the others end.
+        only: Option<String>,
+    },
+    /// Notes that a passkey was used; refused when its counter did not go on.
+    UsePasskey {
+        /// Whose.
+        account: String,
+        /// Its id here.
+        passkey: String,
+        /// What its counter says now.
+        counter: u32,
+        /// When.
+        at: UnixMillis,
+    },
+    /// Removes a passkey of an account; refused when it is an owner's last second factor.
+    RemovePasskey(String, String),
     /// Notes that this step's code is used; refused when it, or a later one, was.
     UseStep(String, u64),
     /// Uses up a recovery code.
@@ -209,6 +244,18 @@ pub enum AccountRefusal {
     /// There is no such account.
     #[error("there is no such account")]
     NoSuchAccount,
+    /// It is an owner's last second factor.
+    #[error("an owner needs a second factor; add another one first")]
+    FactorNeeded,
+    /// There is no such passkey.
+    #[error("this account has no such passkey")]
+    NoSuchPasskey,
+    /// There are too many of them.
+    #[error("this account has as many passkeys as the hub keeps; remove one first")]
+    TooManyPasskeys,
+    /// It is there already.
+    #[error("this passkey is known already")]
+    PasskeyKnown,
     /// The code was used, or is none.
     #[error("this code is wrong, was used already, or is too old")]
     BadCode,
@@ -304,7 +351,26 @@ pub(crate) fn apply(db: &Connection, change: &AccountChange) -> Result<(), Store
                 .map_err(failed())?)?;
             end_sessions(db, account, Some(keep))
         }
-        AccountChange::ForgetFactor(account) => forget_factors(db, account),
+        AccountChange::ForgetFactors(account) => forget_factors(db, account),
+        AccountChange::ForgetTotp(account) => passkeys::forget_totp(db, account),
+        AccountChange::AddPasskey {
+            account,
+            passkey,
+            only,
+        } => {
+            passkeys::add(db, account, passkey)?;
+            match only {
+                Some(session) => end_sessions(db, account, Some(session)),
+                None => Ok(()),
+            }
+        }
+        AccountChange::UsePasskey {
+            account,
+            passkey,
+            counter,
+            at,
+        } => passkeys::used(db, account, passkey, *counter, *at),
+        AccountChange::RemovePasskey(account, passkey) => passkeys::remove(db, account, passkey),
         AccountChange::UseStep(account, step) => {
             let sql = "UPDATE accounts SET totp_step = ?2 WHERE id = ?1 AND totp_step < ?2";
             used(
@@ -478,6 +544,7 @@ fn end_sessions(db: &Connection, account: &str, keep: Option<&str>) -> Result<()
 fn forget_factors(db: &Connection, account: &str) -> Result<(), StoreError> {
     let sql = "UPDATE accounts SET totp = NULL WHERE id = ?1";
     one(db.execute(sql, [account]).map_err(failed())?)?;
+    passkeys::forget_all(db, account)?;
     db.execute("DELETE FROM recovery_codes WHERE account = ?1", [account])
         .map_err(failed())?;
     Ok(())

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 /// Marks a file as hubd's own ("hubd" in ASCII).
 pub(crate) const APPLICATION_ID: i64 = 0x6875_6264;
 
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
     include_str!("migrations/0003.sql"),
@@ -13,10 +13,11 @@ const STEPS: [&str; 7] = [
     include_str!("migrations/0005.sql"),
     include_str!("migrations/0006.sql"),
     include_str!("migrations/0007.sql"),
+    include_str!("migrations/0008.sql"),
 ];
 
 /// The newest format known here.
-pub(crate) const NEWEST: i64 = 7;
+pub(crate) const NEWEST: i64 = 8;
 
 /// Brings the database to the newest format, all steps or none.
 pub(crate) fn migrate(db: &Connection, found: i64) -> rusqlite::Result<()> {
@@ -53,6 +54,7 @@ mod tests {
             "a66a44f59b897755aad91e0e333295c4093e1b04092454e34fe89f9d4b27fc51",
             "e56f52a35a846c9b095868ad0f3fd16506decdb84377be5998433d7b3d49bcd6",
             "ac2babe6005931e8ceb8f9436ef51bb6bd2a0861d4d0f4ee94cd453e99e267db",
+            "2c1cfe6d4b751e6aff80b8d6a344a4deab23099f1aa3ec9407cb661383ffd497",
         ];
         for (step, digest) in STEPS.iter().zip(frozen) {
             let found = crate::store::shape::hex(&Sha256::digest(step.as_bytes()));

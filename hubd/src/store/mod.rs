@@ -66,8 +66,8 @@ use writer::{Tools, Writer};
 
 pub use accounts::{
     ACCOUNTS_MAX, Access, AccountChange, AccountRefusal, AccountRow, ConsoleNote, LOCKS_MAX, NewAccount,
-    NewSession, OWNERS_MAX, Owners, SESSIONS_PER_ACCOUNT_MAX, SessionRow, change_accounts_beside,
-    list_accounts_beside,
+    NewSession, OWNERS_MAX, Owners, PASSKEYS_PER_ACCOUNT_MAX, PasskeyRow, SESSIONS_PER_ACCOUNT_MAX,
+    SessionRow, change_accounts_beside, list_accounts_beside,
 };
 pub use error::StoreError;
 pub use opening::read_life_safety_beside;

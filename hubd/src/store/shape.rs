@@ -136,8 +136,10 @@ pub fn data(event: &Event) -> Value {
             address,
             agent,
             familiar,
+            factor,
         } => json!({
             "account": account, "name": name, "address": address, "agent": agent, "familiar": familiar,
+            "factor": factor,
         }),
         Event::SessionEnded { account, name, by } | Event::AccountRemoved { account, name, by } => {
             json!({ "account": account, "name": name, "by": by })

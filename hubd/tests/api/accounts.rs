@@ -544,7 +544,7 @@ async fn the_console_is_the_way_back_beside_a_running_hub() {
         password: hash,
         keep: None,
     };
-    let changes = [set, AccountChange::ForgetFactor(row.id.clone())];
+    let changes = [set, AccountChange::ForgetFactors(row.id.clone())];
     change_accounts_beside(house.dir(), &changes, (&row.id, "Ann"), "reset at the console").unwrap();
     assert_eq!(ann.get("/api/v1/locks").await.problem(401), "session_ended");
     let body = json!({"name": "Ann", "password": "words from the console"}).to_string();

@@ -20,12 +20,13 @@ fn concrete(path: &str) -> String {
 }
 
 /// What answers somebody who shows nothing: the hub's health, and the way in.
-const OPEN: [(&str, &str); 8] = [
+const OPEN: [(&str, &str); 9] = [
     ("GET", "/api/v1/health"),
     ("GET", "/api/v1/session"),
     ("POST", "/api/v1/session"),
     ("DELETE", "/api/v1/session"),
     ("POST", "/api/v1/session/second-factor"),
+    ("POST", "/api/v1/session/second-factor/passkey"),
     ("GET", "/api/v1/setup"),
     ("POST", "/api/v1/setup"),
     ("POST", "/api/v1/invitation"),

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod auth;
+mod authenticator;
 mod backups;
 mod cli;
 mod client;
@@ -22,6 +23,7 @@ mod house;
 mod life_safety;
 mod limits;
 mod notify;
+mod passkeys;
 mod secrets;
 mod sheet;
 mod stream;

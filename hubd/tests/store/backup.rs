@@ -10,9 +10,10 @@ use std::str::FromStr;
 use age::x25519::Identity;
 use hubd::store::backup::{self, BackupError, Here, Opener, Progress, Restored, Sources};
 use hubd::store::{
-    RecoveryKey, RecoveryRecipient, Store, StoreError, StoreOptions, add_recipient_beside, verify,
+    AccountChange, NewAccount, Owners, PasskeyRow, RecoveryKey, RecoveryRecipient, Store, StoreError,
+    StoreOptions, add_recipient_beside, verify,
 };
-use hubd_model::{RadioName, SecretBytes, UnixMillis};
+use hubd_model::{RadioName, Role, SecretBytes, UnixMillis};
 
 use sha2::{Digest, Sha256};
 
@@ -440,4 +441,50 @@ async fn expected_entries_come_back_as_they_were() {
     })
     .unwrap();
     assert_eq!(next, 501);
+}
+
+#[tokio::test]
+async fn a_backup_carries_passkeys() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dir, file) = (folder.path().join("data"), folder.path().join("home.hubd-backup"));
+    let key = RecoveryKey::generate().unwrap();
+    let (store, _) = open(&dir);
+    add(&dir, &key);
+    let account = NewAccount {
+        id: "account-1".into(),
+        name: "Ann".into(),
+        role: Role::Owner,
+        password: None,
+        invitation: None,
+        created_at: NOW,
+    };
+    let passkey = PasskeyRow {
+        id: "passkey-1".into(),
+        name: "Phone".into(),
+        origin: "https://hub.local:8480".into(),
+        credential: vec![1; 32],
+        public_key: vec![2; 77],
+        counter: 7,
+        created_at: NOW,
+        used_at: None,
+    };
+    for change in [
+        AccountChange::Add(account, Owners::First),
+        AccountChange::AddPasskey {
+            account: "account-1".into(),
+            passkey: passkey.clone(),
+            only: None,
+        },
+    ] {
+        store.change_account(change).await.unwrap();
+    }
+    make(&dir, &file, None).unwrap();
+    store.close().await.unwrap();
+    let new = folder.path().join("new");
+    put_back(&file, &Opener::recovery(&key), &new).unwrap();
+    let (store, _) = open(&new);
+    let ann = store.account("account-1").unwrap().unwrap();
+    assert_eq!(ann.passkeys, [passkey]);
+    assert!(ann.has_second_factor());
+    store.close().await.unwrap();
 }

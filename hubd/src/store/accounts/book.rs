@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hubd_model::{Role, SecretString, UnixMillis};
 use rusqlite::{Connection, Row};
 
-use super::{AccountRow, ConsoleNote, SessionRow, access, failed};
+use super::{AccountRow, ConsoleNote, SessionRow, access, failed, passkeys};
 use crate::store::database;
 use crate::store::error::StoreError;
 
@@ -169,6 +169,11 @@ fn read_accounts(db: &Connection) -> Result<HashMap<String, AccountRow>, StoreEr
             Err(id) => tracing::warn!(account = %id, "an account has a role that is not known here"),
         }
     }
+    for (account, passkey) in passkeys::read(db)? {
+        if let Some(row) = accounts.get_mut(&account) {
+            row.passkeys.push(passkey);
+        }
+    }
     Ok(accounts)
 }
 
@@ -190,6 +195,7 @@ fn account(row: &Row<'_>) -> rusqlite::Result<Result<AccountRow, String>> {
         totp_step: u64::try_from(row.get::<_, i64>(5)?).unwrap_or(u64::MAX),
         invitation: code.zip(until.map(UnixMillis)),
         created_at: UnixMillis(row.get(8)?),
+        passkeys: Vec::new(),
         recovery_codes: usize::try_from(row.get::<_, i64>(9)?).unwrap_or(0),
         access,
     }))

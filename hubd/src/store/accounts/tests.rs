@@ -160,3 +160,125 @@ fn a_new_password_ends_the_other_sessions_and_the_oldest_gives_way_when_there_ar
         "its sessions went with it"
     );
 }
+
+fn passkey(id: u8, counter: u32) -> PasskeyRow {
+    PasskeyRow {
+        id: format!("p{id}"),
+        name: "Phone".into(),
+        origin: "https://hub.local".into(),
+        credential: vec![id; 16],
+        public_key: vec![id; 77],
+        counter,
+        created_at: UnixMillis(1),
+        used_at: None,
+    }
+}
+
+fn add_passkey(db: &Connection, account: &str, passkey: PasskeyRow) -> Result<(), StoreError> {
+    let account = account.to_owned();
+    let change = AccountChange::AddPasskey {
+        account,
+        passkey,
+        only: None,
+    };
+    apply(db, &change)
+}
+
+#[test]
+fn a_passkey_is_one_accounts_and_its_counter_goes_on() {
+    let db = database();
+    for id in ["a", "b"] {
+        apply(&db, &AccountChange::Add(account(id, Role::Resident), Owners::Few)).unwrap();
+    }
+    let same = |account: &str, id: u8| {
+        let mut same = passkey(id, 0);
+        same.credential = vec![1; 16];
+        refusal(add_passkey(&db, account, same))
+    };
+    add_passkey(&db, "a", passkey(1, 5)).unwrap();
+    assert_eq!(same("a", 8), AccountRefusal::PasskeyKnown);
+    assert_eq!(same("b", 9), AccountRefusal::PasskeyKnown, "somebody's");
+    assert_eq!(same("x", 9), AccountRefusal::NoSuchAccount);
+    let uses = |account: &str, counter: u32| {
+        let (account, passkey, at) = (account.to_owned(), "p1".to_owned(), UnixMillis(9));
+        let change = AccountChange::UsePasskey {
+            account,
+            passkey,
+            counter,
+            at,
+        };
+        apply(&db, &change)
+    };
+    for counter in [0, 4, 5] {
+        assert_eq!(refusal(uses("a", counter)), AccountRefusal::BadCode, "{counter}");
+    }
+    assert_eq!(refusal(uses("b", 6)), AccountRefusal::BadCode, "another's");
+    uses("a", 6).unwrap();
+    assert_eq!(refusal(uses("a", 6)), AccountRefusal::BadCode, "at the same time");
+    add_passkey(&db, "b", passkey(2, 0)).unwrap();
+    let never_counts = AccountChange::UsePasskey {
+        account: "b".into(),
+        passkey: "p2".into(),
+        counter: 0,
+        at: UnixMillis(9),
+    };
+    apply(&db, &never_counts).unwrap();
+    apply(&db, &never_counts).unwrap();
+    for id in 10..30_u8 {
+        let added = add_passkey(&db, "b", passkey(id, 0));
+        if usize::from(id) < 9 + PASSKEYS_PER_ACCOUNT_MAX {
+            added.unwrap();
+        } else {
+            assert_eq!(refusal(added), AccountRefusal::TooManyPasskeys);
+        }
+    }
+    apply(&db, &AccountChange::Remove("a".into())).unwrap();
+    add_passkey(&db, "b", passkey(1, 0)).unwrap_err();
+    apply(&db, &AccountChange::ForgetFactors("b".into())).unwrap();
+    add_passkey(&db, "b", passkey(1, 0)).unwrap();
+}
+
+#[test]
+fn an_owners_last_second_factor_stays_and_a_refusal_changes_nothing() {
+    let db = database();
+    apply(&db, &AccountChange::Add(account("o", Role::Owner), Owners::First)).unwrap();
+    apply(
+        &db,
+        &AccountChange::Add(account("r", Role::Resident), Owners::Few),
+    )
+    .unwrap();
+    let codes = |account: &str| {
+        let sql = "SELECT count(*) FROM recovery_codes WHERE account = ?1";
+        db.query_row(sql, [account], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    for (number, id) in [(1, "o"), (3, "r")] {
+        add_passkey(&db, id, passkey(number, 0)).unwrap();
+        let set = AccountChange::SetRecoveryCodes(id.into(), vec![[number; 32]]);
+        apply(&db, &set).unwrap();
+    }
+    let remove =
+        |account: &str, id: &str| apply(&db, &AccountChange::RemovePasskey(account.into(), id.into()));
+    assert_eq!(refusal(remove("o", "p1")), AccountRefusal::FactorNeeded);
+    assert_eq!(
+        refusal(remove("o", "p3")),
+        AccountRefusal::NoSuchPasskey,
+        "another's"
+    );
+    assert_eq!(codes("o"), 1, "nothing changed");
+    let totp = AccountChange::SetTotp {
+        account: "o".into(),
+        sealed: vec![1],
+        step: 1,
+        keep: String::new(),
+    };
+    apply(&db, &totp).unwrap();
+    remove("o", "p1").unwrap();
+    let forget = |account: &str| apply(&db, &AccountChange::ForgetTotp(account.into()));
+    assert_eq!(refusal(forget("o")), AccountRefusal::FactorNeeded);
+    add_passkey(&db, "o", passkey(2, 0)).unwrap();
+    forget("o").unwrap();
+    assert_eq!(codes("o"), 1, "they stay with the other one");
+    remove("r", "p3").unwrap();
+    assert_eq!(codes("r"), 0, "without a second factor they are worth nothing");
+    assert_eq!(refusal(forget("x")), AccountRefusal::NoSuchAccount);
+}
