@@ -15,6 +15,9 @@ export type Via = Schemas["Via"];
 export type Problem = Schemas["Problem"];
 export type SessionInfo = Schemas["Session"];
 export type Account = Schemas["Account"];
+export type Passkey = Schemas["Passkey"];
+export type PasskeyRequest = Schemas["PasskeyRequest"];
+export type Confirmation = Schemas["Confirmation"];
 export type OpenSession = Schemas["OpenSession"];
 export type Person = Schemas["Person"];
 export type Credential = Schemas["Credential"];
@@ -56,7 +59,7 @@ export const guard = {
   confirm: (): Promise<boolean> => Promise.resolve(false),
 };
 
-/// On these paths a refusal is an answer to what was typed, not the end of a session.
+/// On these paths a refusal is an answer to what was typed, not the end of a session; elsewhere its code says so.
 const WAY_IN = /\/api\/v1\/(session|setup|invitation)(\/|$|\?)/;
 
 /// A request; the browser adds what proves who we are.
@@ -64,12 +67,12 @@ export async function send(input: string | URL | Request, init?: RequestInit): P
   const request = new Request(input, init);
   const again = request.clone();
   const response = await attempt(request);
-  if (response.status === 401 && !WAY_IN.test(request.url)) guard.ended();
-  if (response.status !== 403) return response;
+  if (response.status !== 401 && response.status !== 403) return response;
   const { code } = (await response
     .clone()
     .json()
     .catch(() => ({}))) as { code?: string };
+  if (response.status === 401 && !WAY_IN.test(request.url) && !code?.startsWith("wrong_")) guard.ended();
   if (code !== "confirmation_needed" || !(await guard.confirm())) return response;
   return attempt(again);
 }
