@@ -11,7 +11,7 @@
 use anyhow::Result;
 use hubd_peers::home::radio_state;
 use hubd_peers::mock::{LOCKED, UNLOCKED};
-use hubd_peers::{Deadline, Home};
+use hubd_peers::{Deadline, Home, MockOptions};
 use serde_json::{Value, json};
 
 fn mode(op: &str) -> u64 {
@@ -110,14 +110,30 @@ fn a_lock_that_lost_its_span_is_resynchronised() -> Result<()> {
 
 #[test]
 fn both_speak_at_once_and_neither_is_lost() -> Result<()> {
-    let mut home = Home::start("2")?;
+    both_speak_at_once(2, Home::start("2")?)
+}
+
+/// Each frame is in the air long enough that the hub's request for a nonce and the lock's own cross.
+#[test]
+fn both_ask_for_an_s0_nonce_at_once_and_neither_is_lost() -> Result<()> {
+    both_speak_at_once(
+        4,
+        Home::start_with(&MockOptions {
+            nodes: "4",
+            tx_delay_ms: 30,
+            ..MockOptions::default()
+        })?,
+    )
+}
+
+fn both_speak_at_once(node: u8, mut home: Home) -> Result<()> {
     let lock = home.only_lock()?;
     for round in 1..=20_u8 {
         let (client, id) = (home.client(), lock.clone());
         let op = if round % 2 == 0 { "unlock" } else { "lock" };
         let request =
             std::thread::spawn(move || hubd_peers::home::actuate(&client, &id, op, &format!("both-{round}")));
-        home.mock.notify(2, 6, 6, &[round])?;
+        home.mock.notify(node, 6, 6, &[round])?;
         let command = request.join().expect("the request")?;
         assert_eq!(command["status"], "done", "round {round}: {command}");
         wait_slot(&mut home, round.into(), "the keypad unlock at the same moment")?;
