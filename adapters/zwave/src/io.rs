@@ -349,3 +349,94 @@ async fn sleep_until(now: MonoTime, deadline: Option<MonoTime>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use hubd_model::{ActuationStep, CommandId, LockOp, RadioState, Urgency, WallTime};
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    use super::*;
+
+    /// A port that always has something to say, until it hangs up.
+    struct Babble {
+        reads_left: u32,
+    }
+
+    impl AsyncRead for Babble {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            if let Some(left) = self.reads_left.checked_sub(1) {
+                self.reads_left = left;
+                bytes.put_slice(&[0x55; 16]);
+            }
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Babble {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_order_is_taken_from_a_port_that_never_falls_silent() {
+        let keys = NetworkKeys::generate(&mut ChaCha20Rng::from_seed([1; 32]));
+        let (orders, from_hub) = mpsc::channel(4);
+        let (out, mut said) = mpsc::channel(64);
+        let mut pump = Pump {
+            config: PortConfig {
+                name: RadioName::parse("zwave").unwrap(),
+                port: "tcp://127.0.0.1:1".to_owned(),
+            },
+            host: Host::new(keys, None, Box::new(ChaCha20Rng::from_seed([2; 32]))),
+            clock: || Now {
+                mono: MonoTime::from_micros(1),
+                wall: WallTime::Unsynced(UnixMillis(0)),
+            },
+            utc_offset_minutes: Box::new(|_| 0),
+            offset_due: MonoTime::default(),
+            orders: from_hub,
+            out,
+            attempt: 0,
+        };
+        let order = Order::Actuate {
+            command: CommandId::parse("c1").unwrap(),
+            device: DeviceAddress::parse("7e570001/2").unwrap(),
+            op: LockOp::Unlock,
+            urgency: Urgency::LifeSafety,
+            expires: MonoTime::from_micros(u64::MAX),
+        };
+        orders.try_send(order).unwrap();
+        let ended = pump.carry(Box::new(Babble { reads_left: 10_000 })).await;
+        assert!(matches!(ended, Err(Ended::Reopen)), "it hung up in the end");
+        drop(pump);
+        let mut answered = false;
+        while let Some(message) = said.recv().await {
+            match message {
+                FromRadio::Report(Report::Actuation { step, .. }) => {
+                    answered |= matches!(step, ActuationStep::Refused { .. });
+                }
+                FromRadio::Report(Report::Radio(RadioState::Away { .. })) => break,
+                FromRadio::Report(_) | FromRadio::KeepCache(_) => {}
+            }
+        }
+        assert!(answered, "before the port hung up");
+    }
+}

@@ -7,6 +7,21 @@ use hubd_sim::dongle::Fault;
 use crate::rig::Rig;
 use crate::{alarm, s0_lock, s2_lock};
 
+/// What the dongle itself is asked of a node is answered in milliseconds: each of them is tried.
+#[test]
+fn a_question_to_the_stick_that_is_cut_off_is_asked_again() {
+    for at in 0..200 {
+        let (mut rig, members) = Rig::new(6, vec![s2_lock(1)]);
+        rig.run(Millis(at));
+        rig.plug(false);
+        rig.run(Millis(900));
+        rig.plug(true);
+        rig.run(Millis::from_secs(90));
+        let bolt = rig.lock(members[0]).and_then(|lock| lock.bolt);
+        assert!(bolt.is_some(), "pulled out after {at} ms\n{}", rig.story());
+    }
+}
+
 /// What interrupts the interview.
 #[derive(Debug, Clone, Copy)]
 enum Cut {
