@@ -76,6 +76,7 @@ struct Place {
 #[derive(Debug, Clone)]
 struct Scene {
     codes: Vec<Code>,
+    /// What is known of slots, also of some that the lock has not any more.
     places: Vec<Option<Place>>,
     capacity: u16,
     /// Whose person is not there any more.
@@ -204,7 +205,7 @@ impl World {
             };
             world.credentials.insert(id, credential);
         }
-        for (number, place) in (1..=scene.capacity).zip(&scene.places) {
+        for (number, place) in (1..).zip(&scene.places) {
             if let Some(place) = place {
                 world.place(key(number), place);
             }
@@ -214,10 +215,11 @@ impl World {
 
     fn place(&mut self, key: SlotKey, place: &Place) {
         // A lock has a PIN once.
+        let beyond = key.slot.number() > self.capabilities.pin_slots;
         let truth = place
             .truth
             .map(pin)
-            .filter(|pin| !self.truth.values().any(|held| held == pin));
+            .filter(|pin| !beyond && !self.truth.values().any(|held| held == pin));
         let ours = place
             .holder
             .map(credential)
@@ -337,6 +339,10 @@ impl World {
                 schedule,
                 ..
             } => {
+                assert!(
+                    key.slot.number() <= self.capabilities.pin_slots,
+                    "invariant_no_more_than_the_lock_keeps_and_it_is_said_who_is_left_out: {key}"
+                );
                 // A lock refuses a PIN that it has elsewhere, of which the hub may not know yet.
                 if self
                     .truth
@@ -487,7 +493,7 @@ proptest! {
                     expected.insert(slot.key, pin_of(credential).clone());
                 }
                 Some(slot) => prop_assert!(
-                    matches!(last.waiting[&slot.key], Why::SamePinForeign(_) | Why::NoRoom | Why::NotKept),
+                    matches!(last.waiting[&slot.key], Why::SamePinForeign(_) | Why::NotKept),
                     "{:?}", last.waiting
                 ),
                 None => prop_assert!(left_out.contains(&credential.id), "{} is forgotten", credential.id),

@@ -454,7 +454,7 @@ impl Round<'_> {
                 (Ok(()), Some(station)) => {
                     *tasks_given = tasks_given.wrapping_add(1);
                     let id = CodeTaskId(*tasks_given);
-                    let (what, urgency) = mirror.send(id, &task, now);
+                    let (what, urgency) = mirror.send(id, &task, capabilities, now);
                     let order = Order::Codes {
                         task: id,
                         device: station.device.clone(),

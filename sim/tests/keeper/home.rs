@@ -251,6 +251,15 @@ impl Home {
         self.announce(node, true);
     }
 
+    /// A lock keeps fewer codes from now on: it got other software, or the next interview counts otherwise.
+    pub fn shrink(&mut self, node: u8, slots: u16) {
+        self.changes += 1;
+        let lock = self.locks.get_mut(&node).unwrap();
+        lock.capabilities.pin_slots = slots;
+        lock.held.retain(|key, _| key.slot.number() <= slots);
+        self.announce(node, false);
+    }
+
     /// A lock leaves the network.
     pub fn exclude(&mut self, node: u8) -> Option<Lock> {
         self.give_report(Report::Removed {

@@ -182,6 +182,53 @@ fn a_lock_that_is_included_again_gets_its_codes_after_one_word() {
 }
 
 #[test]
+fn a_lock_that_keeps_fewer_codes_says_who_is_left_out_and_takes_them_when_there_is_room() {
+    for (seed, mut lock) in [(1, plain()), (2, masking()), (3, plain()), (4, masking())] {
+        lock.capabilities.pin_slots = 6;
+        let mut home = Home::with_locks(seed, [lock]);
+        let anna = home.person("Anna", Role::Resident);
+        let codes = ["739416", "184039", "620583", "951372"].map(|code| home.grant(&anna, code, &[2]));
+        home.wait(MINUTE);
+        assert!(home.is_quiet());
+        home.online.remove(&2);
+        // Nobody knows of these writes whether they arrived.
+        let last = home.grant(&anna, "407283", &[2]);
+        home.ask(CredentialsRequest::Rotate {
+            credential: codes[3].clone(),
+            pin: Some(pin("268415")),
+        })
+        .unwrap();
+        home.revoke(&codes[2]);
+        home.wait(2 * MINUTE);
+        home.shrink(2, 2);
+        home.come_back(2);
+        home.wait(HOUR);
+        let left_out = |home: &Home| -> Vec<_> {
+            let codes = home.codes(2);
+            let left = codes.left_out.into_iter().map(|left| (left.credential, left.why));
+            left.collect()
+        };
+        assert!(home.opens(2, "739416") && home.opens(2, "184039"));
+        assert!(home.is_quiet(), "{:#?}", home.codes(2));
+        let waits = [&codes[3], &last].map(|code| (code.clone(), Why::NoRoom));
+        assert_eq!(left_out(&home), waits);
+        assert!(
+            home.engine().credential(&codes[2]).is_none(),
+            "what was revoked is proven gone: {:#?}",
+            home.codes(2)
+        );
+        home.revoke(&codes[0]);
+        home.wait(MINUTE);
+        assert!(home.opens(2, "268415") && !home.opens(2, "951372"));
+        assert_eq!(left_out(&home), waits[1..]);
+        home.revoke(&codes[1]);
+        home.wait(MINUTE);
+        assert!(home.opens(2, "407283") && home.is_quiet());
+        assert_eq!(left_out(&home), []);
+    }
+}
+
+#[test]
 fn a_scheduled_code_starts_and_stops_with_the_hub_off() {
     let mut lock = plain();
     lock.capabilities.dated_per_slot = 1;

@@ -152,6 +152,11 @@ impl Mirror {
         let text = refusal(reason);
         let slot = self.slot_mut(key);
         slot.ended = Some(now);
+        let asks = matches!(flight.act, Act::Read(_) | Act::Clear(_));
+        if flight.beyond && asks && *reason == CodeRefusal::NoSuchSlot {
+            slot.is_not_there(flight.sent, now, at);
+            return Ended::default();
+        }
         match &flight.act {
             Act::Write { pin, schedule, .. } => {
                 // The lock's own word that it did not do it; unless an earlier try of the same may still arrive.
@@ -257,6 +262,19 @@ impl Slot {
     fn is_read(&mut self) {
         self.changed |= self.record.unread;
         self.record.unread = false;
+    }
+
+    /// The lock counts fewer slots and says that it has not this one: nothing is there.
+    fn is_not_there(&mut self, asked: MonoTime, now: MonoTime, at: UnixMillis) {
+        self.hear(SlotContent::Empty, None, now, at);
+        self.record.confirmed = None;
+        if self.late_until.is_some_and(|late| late <= asked) {
+            self.late_until = None;
+        }
+        if self.late_until.is_none() {
+            self.forget_late();
+        }
+        self.succeed(now, at);
     }
 
     fn read_done(&mut self, reported: bool, now: MonoTime, at: UnixMillis) {

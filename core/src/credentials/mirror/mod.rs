@@ -243,6 +243,8 @@ struct Flight {
     act: Act,
     /// Whether it keeps to the budget of frames.
     housekeeping: bool,
+    /// Whether the lock counts fewer slots than this one's number.
+    beyond: bool,
     sent: MonoTime,
     heard: MonoTime,
     reported: BTreeSet<SlotKey>,

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use hubd_model::{
-    CodeTask, CodeTaskId, Millis, MonoTime, Now, SlotKey, SlotWish, UnixMillis, Urgency, WallTime,
+    CodeCapabilities, CodeTask, CodeTaskId, Millis, MonoTime, Now, SlotKey, SlotWish, UnixMillis, Urgency,
+    WallTime,
 };
 
 use super::{
     CHECK_AFTER, CHECK_DEEP_AFTER, Dates, FIRST_READ_AFTER, Flight, Mirror, SILENCE_MAX, STUCK_AFTER,
     STUCK_FAILURES, STUCK_REVOKED_AFTER, Slot, is_housekeeping, same_write,
 };
-use crate::credentials::plan::{Act, Class, Task};
+use crate::credentials::plan::{Act, Class, Task, is_beyond};
 use crate::credentials::record::Written;
 use crate::credentials::view::Why;
 
@@ -212,7 +213,13 @@ impl Mirror {
     }
 
     /// Gives a task to the lock.
-    pub(crate) fn send(&mut self, id: CodeTaskId, task: &Task, now: MonoTime) -> (CodeTask, Urgency) {
+    pub(crate) fn send(
+        &mut self,
+        id: CodeTaskId,
+        task: &Task,
+        capabilities: &CodeCapabilities,
+        now: MonoTime,
+    ) -> (CodeTask, Urgency) {
         let known = self
             .record
             .checksum
@@ -247,6 +254,7 @@ impl Mirror {
         let flight = Flight {
             act: task.act.clone(),
             housekeeping: self.keeps_to_budget(task),
+            beyond: (task.act.key()).is_some_and(|key| is_beyond(capabilities, key)),
             sent: now,
             heard: now,
             reported: std::collections::BTreeSet::new(),

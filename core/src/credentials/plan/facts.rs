@@ -44,6 +44,12 @@ pub const fn capacity(capabilities: &CodeCapabilities, kind: CredentialKind) -> 
     }
 }
 
+/// Whether a lock keeps slots of this kind and not this one.
+pub const fn is_beyond(capabilities: &CodeCapabilities, key: SlotKey) -> bool {
+    let capacity = capacity(capabilities, key.kind);
+    capacity > 0 && key.slot.number() > capacity
+}
+
 /// Whether a lock is known to hold exactly this.
 pub fn holds(record: &SlotRecord, pin: Option<&Pin>, schedule: &LockSchedule) -> bool {
     record.confirmed.as_ref().is_some_and(|(written, _)| {

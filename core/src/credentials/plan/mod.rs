@@ -21,7 +21,9 @@ use hubd_model::{
     CodeSlot, CredentialId, CredentialKind, LockSchedule, Pin, SlotKey, UnixMillis, Usage, WallTime,
 };
 
-pub use facts::{LockFacts, SlotFacts, capacity, holds, is_clean, is_consistent, is_empty, is_occupied};
+pub use facts::{
+    LockFacts, SlotFacts, capacity, holds, is_beyond, is_clean, is_consistent, is_empty, is_occupied,
+};
 pub use household::Household;
 
 use super::hours::{self, Kept, Presence};
@@ -481,8 +483,8 @@ impl<'a> Planner<'a> {
         capacity(self.lock.capabilities, kind)
     }
 
-    fn fits(&self, key: SlotKey) -> bool {
-        key.slot.number() <= self.capacity(key.kind)
+    fn is_beyond(&self, key: SlotKey) -> bool {
+        is_beyond(self.lock.capabilities, key)
     }
 
     fn takes(&self, pin: &Pin) -> bool {

@@ -23,9 +23,12 @@ impl<'a> Planner<'a> {
             && is_occupied(record)
             && !slot.record.unread
             && !matches!(&credential.means, Means::Pin(pin) if shown(record) == Some(pin));
-        if foreign || (!self.fits(key) && self.capacity(key.kind) > 0 && is_clean(record)) {
+        if foreign || (self.is_beyond(key) && is_clean(record)) {
             self.plan.releases.push(key);
             return true;
+        }
+        if self.is_beyond(key) {
+            return self.move_out(slot);
         }
         let kept = match &party.stance {
             Stance::Present(kept) | Stance::Reserved(_, kept) | Stance::Frozen(kept) => kept.clone(),
@@ -37,15 +40,8 @@ impl<'a> Planner<'a> {
             kept,
         };
         self.plan.goals.push((key, goal));
-        if !self.fits(key) {
-            self.wait(
-                key,
-                if self.capacity(key.kind) == 0 {
-                    Why::NotKept
-                } else {
-                    Why::NoRoom
-                },
-            );
+        if self.capacity(key.kind) == 0 {
+            self.wait(key, Why::NotKept);
             return false;
         }
         let pin = match &credential.means {
@@ -65,6 +61,19 @@ impl<'a> Planner<'a> {
             Stance::Present(kept) => self.tend_present(party, slot, pin, kept),
         }
         false
+    }
+
+    /// Takes a credential out of a slot that the lock does not have any more. Only what is proven gone makes it free for
+    /// another slot: a lock that counts fewer slots than before may still open to what is in the others. Says whether it
+    /// is free.
+    fn move_out(&mut self, slot: SlotFacts<'_>) -> bool {
+        let key = slot.record.key;
+        self.remove(slot, true);
+        let free = self.plan.releases.last() == Some(&key);
+        if !free {
+            self.wait(key, Why::NoRoom);
+        }
+        free
     }
 
     /// Clears what is there of ours until it is proven gone, and then gives the slot back if asked to.
