@@ -117,6 +117,7 @@ impl House {
                 uses_left: None,
                 locks: house.locks.iter().cloned().collect(),
                 standing: Standing::Ready,
+                phase: None,
                 created_at: NOW,
                 rotated_at: NOW,
                 generation: Generation(u64::from(number)),

@@ -199,6 +199,7 @@ impl World {
                 uses_left: None,
                 locks: code.here.then(|| world.lock.clone()).into_iter().collect(),
                 standing: code.standing.clone(),
+                phase: None,
                 created_at: UnixMillis(code.created),
                 rotated_at: NOW,
                 generation: Generation(code.generation),

@@ -154,6 +154,7 @@ impl Keeper {
             uses_left: None,
             locks: BTreeSet::from([lock.clone()]),
             standing: Standing::Ready,
+            phase: None,
             created_at: around.at(),
             rotated_at: around.at(),
             generation: Generation::default(),

@@ -1,6 +1,6 @@
 //! What must be recorded of people, credentials and slots. No event has a PIN in it.
 
-use hubd_model::{CodeChange, CredentialId, LockId, PersonId, SlotKey};
+use hubd_model::{CodeChange, CredentialId, LockId, PersonId, SlotKey, UnixMillis};
 
 use super::record::Proof;
 
@@ -23,6 +23,10 @@ pub enum Change {
     Disabled,
     /// An emergency code that was used got a new PIN by itself.
     Replaced,
+    /// The time from which it opens has come.
+    Began,
+    /// The time until which it opens has come.
+    Expired,
     /// It has no use left.
     UsedUp,
     /// Every lock is proven free of it.
@@ -41,8 +45,28 @@ impl Change {
             Self::Enabled => "enabled",
             Self::Disabled => "disabled",
             Self::Replaced => "replaced",
+            Self::Began => "began",
+            Self::Expired => "expired",
             Self::UsedUp => "used_up",
             Self::Gone => "gone",
+        }
+    }
+
+    /// Why the hub says so of itself, in one sentence; `None` where somebody did it, or there is nothing to add.
+    pub const fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Began => Some("the time from which it opens has come"),
+            Self::Expired => Some("the time until which it opens has come"),
+            Self::Replaced => Some("it was used in an emergency, so whoever used it knows it"),
+            Self::UsedUp => Some("it opened as often as it may"),
+            Self::Gone => Some("every lock is proven free of it"),
+            Self::Added
+            | Self::Changed
+            | Self::Removed
+            | Self::Rotated
+            | Self::Adopted
+            | Self::Enabled
+            | Self::Disabled => None,
         }
     }
 }
@@ -128,6 +152,8 @@ pub enum CredentialsEvent {
         change: Change,
         /// Who did it, for people; the hub itself when `None`.
         by: Option<String>,
+        /// When it was due by its schedule, where that is why.
+        due: Option<UnixMillis>,
     },
     /// Somebody was shown a PIN.
     CredentialRevealed {

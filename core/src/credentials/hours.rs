@@ -9,6 +9,7 @@ use hubd_model::{
     WeeklyWindow, Zone,
 };
 
+use super::record::Phase;
 use super::view::{KeptBy, Why};
 
 const MINUTE_MS: i64 = 60_000;
@@ -132,6 +133,17 @@ pub fn presence(schedule: &Schedule, kept: &Kept, zone: &Zone, wall: WallTime) -
 /// Whether a schedule's end has come.
 pub fn is_over(schedule: &Schedule, at: UnixMillis) -> bool {
     schedule.until.is_some_and(|until| until <= at)
+}
+
+/// Where an instant lies in the span of a schedule.
+pub fn phase(schedule: &Schedule, at: UnixMillis) -> Phase {
+    if is_over(schedule, at) {
+        Phase::After
+    } else if schedule.from.is_some_and(|from| at < from) {
+        Phase::Before
+    } else {
+        Phase::Within
+    }
 }
 
 /// Whether a schedule lets a door be opened at an instant.

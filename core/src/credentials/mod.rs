@@ -23,6 +23,7 @@ pub mod record;
 pub mod request;
 mod requests;
 mod show;
+mod spans;
 mod telling;
 pub mod view;
 
@@ -41,7 +42,7 @@ use crate::radios::Radio;
 use chance::Chance;
 use event::{Change, CredentialsEvent};
 use mirror::sending::Surroundings;
-use mirror::{Mirror, Slot};
+use mirror::{Dates, Mirror, Slot};
 use plan::Household;
 use record::{Credential, CredentialsKey, CredentialsMemory, CredentialsRecord, Person, Standing};
 
@@ -83,6 +84,8 @@ pub(crate) struct Keeper {
     sweep: bool,
     /// The incident in which doors are released.
     emergency: Option<IncidentId>,
+    /// When the date begins or ends a credential's time.
+    spans: Dates,
     /// When to come back.
     wake: Option<MonoTime>,
 }
@@ -277,6 +280,7 @@ impl Keeper {
     /// Does what is due, and saves what changed. The end of every mutation.
     pub(crate) fn run(&mut self, around: &Around<'_>, out: &mut Outbox) {
         let now = around.now;
+        self.follow_spans(around, out);
         let due = |mirror: &Mirror| {
             mirror.dirty
                 || mirror.wake.is_some_and(|wake| wake <= now.mono)
@@ -307,8 +311,8 @@ impl Keeper {
         }
         self.save_changed(out);
         let mirrors = self.mirrors.values();
-        let wakes = mirrors.flat_map(|mirror| mirror.wake.into_iter().chain(mirror.look(now)));
-        self.wake = wakes.min();
+        let wakes = mirrors.flat_map(|mirror| mirror.wake.into_iter().chain(mirror.dates.look(now)));
+        self.wake = wakes.chain(self.spans.look(now)).min();
     }
 
     fn drifted(&mut self, lock: &LockId, key: SlotKey, drift: Option<event::Drift>, out: &mut Outbox) {
@@ -353,6 +357,7 @@ impl Keeper {
                 person: credential.person,
                 change: Change::Gone,
                 by: None,
+                due: None,
             };
             out.journal(None, Event::Credentials(event));
         }

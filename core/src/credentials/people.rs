@@ -145,6 +145,7 @@ impl Keeper {
             uses_left: new.uses_left,
             locks: new.locks,
             standing: Standing::Ready,
+            phase: None,
             created_at: around.at(),
             rotated_at: around.at(),
             generation: Generation::default(),
@@ -189,6 +190,10 @@ impl Keeper {
         patch.schedule.weekly.apply(&mut after.schedule.weekly);
         patch.uses_left.apply(&mut after.uses_left);
         patch.locks.apply(&mut after.locks);
+        if after.schedule != before.schedule {
+            // What a person decides is no news: only what the time does from now on is told.
+            after.phase = None;
+        }
         match &mut after.means {
             Means::MechanicalKey(inventory) | Means::Fob(inventory) => patch.inventory.apply(inventory),
             Means::Pin(_) | Means::Enrolled(_) => {}

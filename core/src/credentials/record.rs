@@ -125,6 +125,17 @@ pub enum Standing {
     Removed,
 }
 
+/// Where an instant lies in the span of a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Before its beginning.
+    Before,
+    /// Not before its beginning, and before its end.
+    Within,
+    /// At its end or after it.
+    After,
+}
+
 /// What opens doors for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
@@ -146,6 +157,9 @@ pub struct Credential {
     pub locks: BTreeSet<LockId>,
     /// Where it stands.
     pub standing: Standing,
+    /// How far its schedule was when a known date was last looked at, so that its beginning and its end are told once;
+    /// `None` since it got another schedule.
+    pub phase: Option<Phase>,
     /// Since when it is known.
     pub created_at: UnixMillis,
     /// Since when it has its PIN; for others since when it is known.

@@ -201,6 +201,7 @@ impl Keeper {
             person: credential.person.clone(),
             change,
             by: by.map(ToOwned::to_owned),
+            due: None,
         };
         credential.generation.0 = out.journal(None, Event::Credentials(event));
         self.touch(id);

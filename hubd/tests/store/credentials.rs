@@ -6,7 +6,7 @@ use std::path::Path;
 use hubd::store::{Store, StoreError, StoreJob, StoreOptions};
 use hubd_core::credentials::record::{
     Credential, CredentialsKey, CredentialsMemory, CredentialsRecord, Emptied, EnabledFor, Generation,
-    Holder, Inventory, Means, MirrorRecord, Person, Proof, SlotRecord, Standing, Written,
+    Holder, Inventory, Means, MirrorRecord, Person, Phase, Proof, SlotRecord, Standing, Written,
 };
 use hubd_core::output::{Record, RecordKey};
 use hubd_core::view::Reported;
@@ -46,6 +46,7 @@ fn credential(number: u64, means: Means, standing: Standing) -> CredentialsRecor
         uses_left: Some(3),
         locks: BTreeSet::from([lock_id("front"), lock_id("back")]),
         standing,
+        phase: Some(Phase::Before),
         created_at: UnixMillis(2),
         rotated_at: UnixMillis(3),
         generation: Generation(number),

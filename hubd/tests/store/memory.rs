@@ -48,6 +48,7 @@ fn record(number: usize) -> Record {
         uses_left: None,
         locks: std::collections::BTreeSet::new(),
         standing: Standing::Ready,
+        phase: None,
         created_at: UnixMillis(2),
         rotated_at: UnixMillis(3),
         generation: Generation(1),

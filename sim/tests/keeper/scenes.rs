@@ -1,7 +1,11 @@
 //! Stories of a household.
 
-use hubd_core::credentials::request::{CredentialsRequest, NewCredential, NewMeans};
+use hubd_core::credentials::event::{Change, CredentialsEvent};
+use hubd_core::credentials::request::{
+    CredentialPatch, CredentialsRequest, NewCredential, NewMeans, Patch, SchedulePatch,
+};
 use hubd_core::credentials::view::Why;
+use hubd_core::event::Event;
 use hubd_model::{CodeCapabilities, CodeTask, Role, Usage};
 
 use crate::home::{DAY, HOUR, Home, MINUTE, SECOND, pin};
@@ -255,6 +259,110 @@ fn a_scheduled_code_starts_and_stops_with_the_hub_off() {
         home.locks[&2].held.is_empty(),
         "and the hub clears up when it is back"
     );
+}
+
+#[test]
+fn a_code_whose_time_begins_or_is_over_is_told_once_whoever_keeps_the_time() {
+    let told = |home: &Home| -> Vec<(&'static str, Option<hubd_model::UnixMillis>)> {
+        let changes = home.journal.iter().filter_map(|entry| match &entry.event {
+            Event::Credentials(CredentialsEvent::CredentialChanged { change, due, .. })
+                if matches!(change, Change::Began | Change::Expired) =>
+            {
+                assert!(change.reason().is_some());
+                Some((change.as_str(), *due))
+            }
+            _ => None,
+        });
+        changes.collect()
+    };
+    for by_lock in [false, true] {
+        let mut lock = plain();
+        lock.capabilities.dated_per_slot = u8::from(by_lock);
+        let mut home = Home::with_locks(1, [lock]);
+        let anna = home.person("Anna", Role::Guest);
+        let at = |ms: u64| hubd_model::UnixMillis(i64::try_from(ms).unwrap());
+        let (from, until) = (at(home.now + 2 * DAY), at(home.now + 5 * DAY));
+        let schedule = hubd_model::Schedule {
+            from: Some(from),
+            until: Some(until),
+            weekly: Vec::new(),
+        };
+        home.try_grant(&anna, "739416", &[2], schedule.clone()).unwrap();
+        // One on no lock, one whose time has begun, and one that is always valid.
+        home.try_grant(&anna, "184039", &[], schedule).unwrap();
+        home.try_grant(
+            &anna,
+            "620583",
+            &[2],
+            hubd_model::Schedule {
+                until: Some(until),
+                ..hubd_model::Schedule::default()
+            },
+        )
+        .unwrap();
+        home.grant(&anna, "951372", &[2]);
+        home.wait(2 * DAY - HOUR);
+        assert_eq!(told(&home), [], "kept by the lock: {by_lock}");
+        home.wait(2 * HOUR);
+        assert_eq!(told(&home), [("began", Some(from)); 2]);
+        home.power_off();
+        home.wait(DAY);
+        home.power_on();
+        home.wait(HOUR);
+        assert_eq!(told(&home).len(), 2, "a restart tells nothing again");
+        // It ends while the date is unknown.
+        home.synced = false;
+        home.wait(2 * DAY);
+        assert_eq!(told(&home).len(), 2);
+        home.learn_date();
+        home.wait(MINUTE);
+        assert_eq!(told(&home)[2..], [("expired", Some(until)); 3]);
+        home.wait(10 * DAY);
+        assert_eq!(told(&home).len(), 5);
+    }
+}
+
+#[test]
+fn what_begins_and_ends_with_the_hub_off_is_told_when_it_is_back_and_what_a_person_changes_is_not() {
+    let mut home = Home::with_locks(1, [plain()]);
+    let anna = home.person("Anna", Role::Guest);
+    let at = |ms: u64| hubd_model::UnixMillis(i64::try_from(ms).unwrap());
+    let schedule = hubd_model::Schedule {
+        from: Some(at(home.now + DAY)),
+        until: Some(at(home.now + 2 * DAY)),
+        weekly: Vec::new(),
+    };
+    let code = home.try_grant(&anna, "739416", &[2], schedule).unwrap();
+    home.wait(MINUTE);
+    home.power_off();
+    home.wait(7 * DAY);
+    home.power_on();
+    home.wait(MINUTE);
+    let told = |home: &Home| -> Vec<&'static str> {
+        let changes = home.journal.iter().filter_map(|entry| match &entry.event {
+            Event::Credentials(CredentialsEvent::CredentialChanged { change, .. }) => Some(change.as_str()),
+            _ => None,
+        });
+        changes.collect()
+    };
+    assert_eq!(told(&home), ["added", "began", "expired"]);
+    home.forget_past();
+    let until = |at| CredentialPatch {
+        schedule: SchedulePatch {
+            until: Patch::Set(at),
+            ..SchedulePatch::default()
+        },
+        ..CredentialPatch::default()
+    };
+    for end in [None, Some(at(home.now - DAY)), Some(at(home.now + DAY))] {
+        let (credential, patch) = (code.clone(), until(end));
+        home.ask(CredentialsRequest::ChangeCredential { credential, patch })
+            .unwrap();
+        home.wait(MINUTE);
+    }
+    assert_eq!(told(&home), ["changed", "changed", "changed"]);
+    home.wait(2 * DAY);
+    assert_eq!(told(&home)[3..], ["expired"]);
 }
 
 #[test]

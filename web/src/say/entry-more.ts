@@ -28,6 +28,8 @@ export function tellMore(entry: Entry): Told | null {
         return m.h_rotated();
       case "adopted":
         return m.h_adopted();
+      case "began":
+        return m.h_began();
       case "expired":
         return m.h_expired();
       case "used_up":

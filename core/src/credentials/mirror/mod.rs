@@ -19,7 +19,7 @@ pub(crate) mod sending;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hubd_model::{
-    CodeChecksum, CodeTaskId, CredentialId, LockId, LockSchedule, Millis, MonoTime, PersonId, Pin,
+    CodeChecksum, CodeTaskId, CredentialId, LockId, LockSchedule, Millis, MonoTime, Now, PersonId, Pin,
     SlotContent, SlotKey, UnixMillis, WallTime,
 };
 
@@ -68,6 +68,8 @@ pub(crate) const CHECK_AFTER: Millis = Millis::from_secs(7 * 24 * 3_600);
 pub(crate) const CHECK_DEEP_AFTER: Millis = Millis::from_secs(56 * 24 * 3_600);
 /// How many frames of a day are left to codes when a lock's own record is read.
 const FRAMES_FOR_CODES: u32 = 50;
+/// A date that is set right by a step is noticed within this.
+const CLOCK_LOOK_EVERY: Millis = Millis::from_secs(3_600);
 const FRAME_DAY: Millis = Millis::from_secs(24 * 3_600);
 const FRAME_EVERY: Millis = Millis(FRAME_DAY.0 / FRAMES_PER_DAY as u64);
 
@@ -262,6 +264,25 @@ pub(crate) struct Dates {
 }
 
 impl Dates {
+    /// For a plan that is made now and to be made again at a date.
+    pub(crate) const fn new(wall: WallTime, next: Option<UnixMillis>) -> Self {
+        Self {
+            planned: Some(wall),
+            next,
+        }
+    }
+
+    /// When to look at the clock again, given that nothing else happens. That the date becomes known happens.
+    pub(crate) fn look(&self, now: Now) -> Option<MonoTime> {
+        let WallTime::Synced(at) = now.wall else {
+            return None;
+        };
+        self.next.map(|date| {
+            let ahead = u64::try_from(date.0.saturating_sub(at.0)).unwrap_or(0);
+            now.mono + Millis(ahead.min(CLOCK_LOOK_EVERY.0))
+        })
+    }
+
     /// Whether a plan is to be made again for the date alone: it has come, it became known or unknown, or it went back.
     pub(crate) fn are_past(&self, wall: WallTime) -> bool {
         match (self.planned, wall) {

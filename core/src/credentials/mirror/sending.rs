@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use hubd_model::{
-    CodeCapabilities, CodeTask, CodeTaskId, Millis, MonoTime, Now, SlotKey, SlotWish, UnixMillis, Urgency,
-    WallTime,
+    CodeCapabilities, CodeTask, CodeTaskId, MonoTime, SlotKey, SlotWish, UnixMillis, Urgency, WallTime,
 };
 
 use super::{
@@ -14,9 +13,6 @@ use super::{
 use crate::credentials::plan::{Act, Class, Task, is_beyond};
 use crate::credentials::record::Written;
 use crate::credentials::view::Why;
-
-/// A date that is set right by a step is noticed within this.
-const CLOCK_LOOK_EVERY: Millis = Millis::from_secs(3_600);
 
 /// What the lock's surroundings allow.
 #[derive(Debug, Clone, Copy)]
@@ -337,21 +333,7 @@ impl Mirror {
             }
             WallTime::Unsynced(_) => None,
         };
-        Dates {
-            planned: Some(around.wall),
-            next,
-        }
-    }
-
-    /// When to look at the clock again, given that nothing else happens. That the date becomes known happens.
-    pub(crate) fn look(&self, now: Now) -> Option<MonoTime> {
-        let WallTime::Synced(at) = now.wall else {
-            return None;
-        };
-        self.dates.next.map(|date| {
-            let ahead = u64::try_from(date.0.saturating_sub(at.0)).unwrap_or(0);
-            now.mono + Millis(ahead.min(CLOCK_LOOK_EVERY.0))
-        })
+        Dates::new(around.wall, next)
     }
 
     /// Slots that are pending for long or failed often, each once.

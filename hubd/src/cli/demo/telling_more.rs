@@ -68,7 +68,11 @@ pub(super) fn sentence(names: &Names, who: &str, entry: &StoredEntry) -> Option<
         ),
         "maintenance.ended" => "the work on detectors is over: alarms count again".to_owned(),
         "person.changed" => format!("{}: this person was {}", text("name"), plain(text("change"))),
-        "credential.changed" => format!("a code or key was {}", plain(text("change"))),
+        "credential.changed" => match text("change") {
+            "began" => "the time of a code has begun".to_owned(),
+            "expired" => "the time of a code is over".to_owned(),
+            change => format!("a code or key was {}", plain(change)),
+        },
         "credential.revealed" => format!("{} looked at a PIN", text("by")),
         "slot.synced" => format!("{who}: holds what is wanted{}", slot()),
         "slot.drifted" => format!("{who}: holds something else than wanted{}", slot()),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use hubd_core::credentials::record::{
     Credential, CredentialsRecord, Emptied, EnabledFor, Generation, Holder, Inventory, Means, MirrorRecord,
-    Person, Proof, SlotRecord, Standing, Written,
+    Person, Phase, Proof, SlotRecord, Standing, Written,
 };
 use hubd_core::view::Reported;
 use hubd_model::{
@@ -74,6 +74,34 @@ pub(super) enum MeansRow {
     Fob(InventoryRow),
 }
 
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum PhaseRow {
+    Before,
+    Within,
+    After,
+}
+
+impl From<Phase> for PhaseRow {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Before => Self::Before,
+            Phase::Within => Self::Within,
+            Phase::After => Self::After,
+        }
+    }
+}
+
+impl From<PhaseRow> for Phase {
+    fn from(row: PhaseRow) -> Self {
+        match row {
+            PhaseRow::Before => Self::Before,
+            PhaseRow::Within => Self::Within,
+            PhaseRow::After => Self::After,
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum CauseRow {
@@ -107,6 +135,8 @@ pub(super) struct CredentialRow {
     uses_left: Option<u32>,
     locks: BTreeSet<LockId>,
     standing: StandingRow,
+    #[serde(default)]
+    phase: Option<PhaseRow>,
     created_at: UnixMillis,
     rotated_at: UnixMillis,
     generation: u64,
@@ -300,6 +330,7 @@ impl From<&Credential> for CredentialRow {
                 Standing::UsedUp => StandingRow::UsedUp,
                 Standing::Removed => StandingRow::Removed,
             },
+            phase: credential.phase.map(PhaseRow::from),
             created_at: credential.created_at,
             rotated_at: credential.rotated_at,
             generation: credential.generation.0,
@@ -338,6 +369,7 @@ impl TryFrom<CredentialRow> for Credential {
                 StandingRow::UsedUp => Standing::UsedUp,
                 StandingRow::Removed => Standing::Removed,
             },
+            phase: row.phase.map(Phase::from),
             created_at: row.created_at,
             rotated_at: row.rotated_at,
             generation: Generation(row.generation),

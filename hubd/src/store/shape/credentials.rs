@@ -14,12 +14,19 @@ pub(super) fn data(event: &CredentialsEvent) -> Value {
             credential,
             change,
             by,
+            due,
             ..
         } => {
             let mut data = of(None, Some(credential));
             data.insert("change".into(), json!(change.as_str()));
             if let Some(by) = by {
                 data.insert("by".into(), json!(by));
+            }
+            if let Some(reason) = change.reason() {
+                data.insert("reason".into(), json!(reason));
+            }
+            if let Some(due) = due {
+                data.insert("due".into(), json!(super::time(*due)));
             }
             Value::Object(data)
         }
