@@ -164,6 +164,7 @@ impl House {
                 tried: None,
                 pending_since: None,
                 failures: 0,
+                named: None,
                 schedule_refused: None,
                 unread: false,
                 void: false,

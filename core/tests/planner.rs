@@ -264,6 +264,7 @@ impl World {
             tried: None,
             pending_since: None,
             failures: 0,
+            named: None,
             schedule_refused: None,
             unread: !read,
             void: !read,
@@ -367,7 +368,7 @@ impl World {
                 self.truth.remove(&key);
                 self.slots.get_mut(&key).unwrap().confirmed = None;
             }
-            Act::Read(_) | Act::ReadAll | Act::Enrol(_) => {}
+            Act::Read(_) | Act::ReadAll | Act::Enrol(_) | Act::Name { .. } => {}
         }
         let shown = self.truth.get(&key).cloned();
         let record = self.slots.get_mut(&key).unwrap();
@@ -446,6 +447,7 @@ fn blank(lock: LockId, key: SlotKey) -> SlotRecord {
         tried: None,
         pending_since: None,
         failures: 0,
+        named: None,
         schedule_refused: None,
         unread: false,
         void: false,

@@ -107,6 +107,28 @@ pub enum CodeTask {
     Clear(SlotKey),
     /// Put the lock into the mode in which the next tag or finger is learnt into this slot.
     Enrol(SlotKey),
+    /// Give the user of one slot another name and read that back; what the slot holds and when it opens stay untouched.
+    /// For locks that keep names.
+    Name {
+        /// Where.
+        key: SlotKey,
+        /// The person's name; the radio shortens it to what the lock takes.
+        name: String,
+    },
+}
+
+impl CodeTask {
+    /// The slot that it is about; `None` when it is about all.
+    pub const fn key(&self) -> Option<SlotKey> {
+        match self {
+            Self::ReadAll { .. } => None,
+            Self::Read(key)
+            | Self::Write { key, .. }
+            | Self::Clear(key)
+            | Self::Enrol(key)
+            | Self::Name { key, .. } => Some(*key),
+        }
+    }
 }
 
 /// A checksum over all codes of a lock, in the lock's own formula.
@@ -223,6 +245,8 @@ pub struct CodeCapabilities {
     pub checksum: bool,
     /// Whether it runs on batteries and has to be woken for every frame.
     pub battery: bool,
+    /// Whether it keeps the name of each slot's user.
+    pub names: bool,
 }
 
 impl Default for CodeCapabilities {
@@ -238,6 +262,7 @@ impl Default for CodeCapabilities {
             both_schedules: false,
             checksum: false,
             battery: false,
+            names: false,
         }
     }
 }

@@ -188,7 +188,7 @@ pub enum CredentialsEvent {
         credential: Option<CredentialId>,
         /// Whose it is.
         person: Option<PersonId>,
-        /// What is to be done: `write`, `clear`, `enrol`.
+        /// What is to be done: `write`, `clear`, `enrol`, `rename`.
         what: &'static str,
     },
     /// A slot is what is wanted: the end of its progress.
@@ -221,7 +221,7 @@ pub enum CredentialsEvent {
         credential: Option<CredentialId>,
         /// Whose it is.
         person: Option<PersonId>,
-        /// What could not be done: `write`, `clear`, `enrol`.
+        /// What could not be done: `write`, `clear`, `enrol`, `rename`.
         what: &'static str,
         /// How often it was tried.
         failures: u32,

@@ -7,6 +7,7 @@ use hubd_model::{CredentialId, LockId, PersonId, Pin, Usage};
 
 use super::event::{Change, CredentialsEvent};
 use super::hygiene::{self, Weakness};
+use super::mirror::Slot;
 use super::record::{Credential, Generation, Means, Person, Standing};
 use super::request::{
     CredentialPatch, CredentialsAnswer, CredentialsRefusal, NewCredential, NewMeans, NewPerson, PersonPatch,
@@ -67,6 +68,24 @@ impl Keeper {
         person.name = parse_name(&person.name).ok_or(CredentialsRefusal::BadName)?;
         if self.people.get(id) != Some(&person) {
             self.people.insert(id.clone(), person);
+            // Their name is on locks that keep names, and their role says who goes first.
+            let theirs = self
+                .credentials
+                .values()
+                .filter(|credential| credential.person == *id);
+            let theirs: BTreeSet<&CredentialId> = theirs.map(|credential| &credential.id).collect();
+            for (lock, mirror) in &mut self.mirrors {
+                let holds = mirror
+                    .slots
+                    .values()
+                    .filter_map(Slot::credential)
+                    .any(|held| theirs.contains(held));
+                let wanted = theirs.iter().filter_map(|held| self.credentials.get(*held));
+                mirror.dirty |= holds
+                    || wanted
+                        .into_iter()
+                        .any(|credential| credential.locks.contains(lock));
+            }
             self.person_changed(id, Change::Changed, by, out);
         }
         self.person_shown(id)

@@ -232,6 +232,8 @@ pub struct SlotRecord {
     pub pending_since: Option<UnixMillis>,
     /// How often in a row it could not be made so.
     pub failures: u32,
+    /// The name that the lock was last told for the slot's user, where it keeps names; `None` when nobody knows.
+    pub named: Option<String>,
     /// Whether the lock refused to keep this schedule, so that the hub keeps it.
     pub schedule_refused: Option<LockSchedule>,
     /// Whether somebody may have changed it since it was reported.

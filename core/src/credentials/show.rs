@@ -224,7 +224,7 @@ impl Mirror {
     fn pending(&self, key: SlotKey, since: Option<UnixMillis>, failures: u32) -> Option<PendingView> {
         let since = since?;
         let blocked = self.blocked.iter().find(|(task, _)| task.act.key() == Some(key));
-        let what = self.purpose(key, blocked.map_or("clear", |(task, _)| task.act.as_str()));
+        let what = self.purpose(key, self.step_at(key, &self.blocked));
         let why = if self.is_at(key) {
             Why::InProgress
         } else if let Some((_, why)) = blocked {

@@ -37,6 +37,7 @@ impl Mirror {
             };
             record.confirmed = None;
             record.schedule_refused = None;
+            record.named = None;
             record.tried = None;
             if pending {
                 tell_synced(*key, about, Synced::Cleared, lock, out);
@@ -154,18 +155,27 @@ impl Mirror {
             key,
             credential: about.credential,
             person: about.person,
-            what: self.purpose(key, "clear"),
+            what: self.purpose(key, self.step_at(key, blocked)),
             failures: slot.record.failures,
             reason: reason.unwrap_or_else(|| "the lock has not been told yet".to_owned()),
         };
         tell(lock, event, out);
     }
 
+    /// What is being done with a slot, or is to be done next and waits.
+    pub(super) fn step_at(&self, key: SlotKey, blocked: &[(Task, Why)]) -> &'static str {
+        let blocked = blocked.iter().map(|(task, _)| &task.act);
+        let mut acts = self.acts_under_way().chain(blocked);
+        acts.find(|act| act.key() == Some(key))
+            .map_or("clear", |act| act.as_str())
+    }
+
     /// What a slot is to be made, whatever is the next step to it.
     pub(super) fn purpose(&self, key: SlotKey, step: &'static str) -> &'static str {
         match self.plan.goal(key) {
-            Some(goal) if goal.now && step != "enrol" => "write",
             Some(_) if step == "enrol" => "enrol",
+            Some(_) if step == "rename" => "rename",
+            Some(goal) if goal.now => "write",
             Some(_) | None => "clear",
         }
     }

@@ -181,7 +181,7 @@ pub struct TryView {
 /// What is to be done with a slot, since when, and why it is not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingView {
-    /// What: `write`, `clear`, `enrol`, `read`.
+    /// What: `write`, `clear`, `enrol`, `rename`, `read`.
     pub what: &'static str,
     /// Since when.
     pub since: UnixMillis,

@@ -382,7 +382,7 @@ fn code_task(data: &[u8]) -> CodeTask {
         dated: (at(7) & 1 != 0).then(|| (minute(1), minute(2))),
         weekly: Vec::new(),
     };
-    match (at(2) % 5, Pin::parse(SecretString::new(digits))) {
+    match (at(2) % 6, Pin::parse(SecretString::new(digits))) {
         (0, _) => CodeTask::ReadAll { known: None },
         (1, _) => CodeTask::Read(key),
         (2, _) => CodeTask::Clear(key),
@@ -393,6 +393,10 @@ fn code_task(data: &[u8]) -> CodeTask {
                 name: String::new(),
                 schedule,
             },
+        },
+        (4, _) => CodeTask::Name {
+            key,
+            name: format!("Person {}", at(8)),
         },
         _ => CodeTask::Enrol(key),
     }

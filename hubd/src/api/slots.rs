@@ -244,7 +244,7 @@ pub(super) struct TriedDto {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SlotPending)]
 pub(super) struct PendingDto {
-    /// What: `write`, `clear`, `enrol` or `read`.
+    /// What: `write`, `clear`, `enrol`, `rename` or `read`.
     what: &'static str,
     /// Since when.
     #[schema(format = DateTime)]

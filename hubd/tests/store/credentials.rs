@@ -77,6 +77,7 @@ fn slot(number: u16, holder: Holder, content: Option<SlotContent>, proof: Proof)
         tried: Some((UnixMillis(5), Some("no answer".into()))),
         pending_since: Some(UnixMillis(6)),
         failures: 7,
+        named: Some("Ann".to_owned()),
         schedule_refused: Some(LockSchedule::default()),
         unread: true,
         void: true,

@@ -88,6 +88,13 @@ impl Book {
         }
     }
 
+    pub(crate) fn user_names(&self) -> Vec<(u16, String)> {
+        match self {
+            Self::UserCode(_) => Vec::new(),
+            Self::UserCredential(credentials) => credentials.user_names().collect(),
+        }
+    }
+
     pub(crate) fn forget_all(&mut self) {
         match self {
             Self::UserCode(codes) => codes.forget_all(),

@@ -126,6 +126,12 @@ impl Credentials {
             .map(|((_, slot), kept)| (*slot, kept.data.as_slice()))
     }
 
+    pub(crate) fn user_names(&self) -> impl Iterator<Item = (u16, String)> {
+        self.users
+            .iter()
+            .map(|(id, user)| (*id, String::from_utf8_lossy(&user.name).into_owned()))
+    }
+
     pub(crate) fn forget_all(&mut self) {
         self.users.clear();
         self.kept.clear();

@@ -179,6 +179,10 @@ impl Lock {
         self.codes.tags()
     }
 
+    pub(crate) fn user_names(&self) -> Vec<(u16, String)> {
+        self.codes.user_names()
+    }
+
     /// The slot whose code would open the door now.
     pub(crate) fn slot_that_opens(&self, now: MonoTime, digits: &str) -> Option<u16> {
         let (slot, user) = self.codes.find_pin(digits)?;

@@ -207,6 +207,14 @@ impl Device {
         }
     }
 
+    /// The names of its users, by user; for locks that keep names.
+    pub fn user_names(&self) -> Vec<(u16, String)> {
+        match &self.app {
+            App::Lock(lock) => lock.user_names(),
+            App::Alarm(_) => Vec::new(),
+        }
+    }
+
     /// The slot whose code would open the door now, its schedule and the lock's clock considered.
     pub fn slot_that_opens(&self, now: MonoTime, digits: &str) -> Option<u16> {
         match &self.app {

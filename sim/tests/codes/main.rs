@@ -14,6 +14,7 @@
 mod log;
 mod long;
 mod memory;
+mod naming;
 mod relocking;
 mod rig;
 

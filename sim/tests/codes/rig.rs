@@ -357,6 +357,11 @@ impl Rig {
         self.dongle.device(device).unwrap().codes()
     }
 
+    /// The names of a lock's users, by user.
+    pub fn user_names(&self, device: DeviceKey) -> Vec<(u16, String)> {
+        self.dongle.device(device).unwrap().user_names()
+    }
+
     /// The slot that a PIN would open now.
     pub fn opens(&self, device: DeviceKey, pin: &str) -> Option<u16> {
         self.dongle.device(device).unwrap().slot_that_opens(self.now, pin)

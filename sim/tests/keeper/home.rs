@@ -272,7 +272,7 @@ impl Home {
         self.locks.remove(&node)
     }
 
-    fn announce(&mut self, node: u8, fresh: bool) {
+    pub fn announce(&mut self, node: u8, fresh: bool) {
         let lock = &self.locks[&node];
         let description = DeviceDescription {
             kind: DeviceKind::Lock,
@@ -460,7 +460,9 @@ impl Home {
         }
         let key = match what {
             CodeTask::Write { key, .. } | CodeTask::Clear(key) => *key,
-            CodeTask::ReadAll { .. } | CodeTask::Read(_) | CodeTask::Enrol(_) => return,
+            CodeTask::ReadAll { .. } | CodeTask::Read(_) | CodeTask::Enrol(_) | CodeTask::Name { .. } => {
+                return;
+            }
         };
         let view = self.codes(node);
         let slot = view.slots.iter().find(|slot| slot.key == key);
@@ -495,7 +497,7 @@ impl Home {
         let ignores = lock.manners.ignores_clear > 0 && chance.happens(lock.manners.ignores_clear);
         let key = match what {
             CodeTask::Write { key, .. } | CodeTask::Clear(key) => Some(*key),
-            CodeTask::ReadAll { .. } | CodeTask::Read(_) | CodeTask::Enrol(_) => None,
+            CodeTask::ReadAll { .. } | CodeTask::Read(_) | CodeTask::Enrol(_) | CodeTask::Name { .. } => None,
         };
         self.changes += 1;
         let before = key.and_then(|key| lock.held.get(&key).cloned());

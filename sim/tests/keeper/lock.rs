@@ -47,6 +47,8 @@ pub struct Manners {
     pub ignores_clear: u32,
     /// It says that it cannot keep a schedule, whatever it announced.
     pub refuses_schedules: bool,
+    /// It keeps its own names for users.
+    pub refuses_names: bool,
     /// It takes what it is told, and its answer is lost, so many times in a thousand.
     pub answer_lost: u32,
     /// How it reads back midnight.
@@ -60,6 +62,8 @@ pub struct Lock {
     pub capabilities: CodeCapabilities,
     pub manners: Manners,
     pub held: BTreeMap<SlotKey, Held>,
+    /// The names of the slots' users.
+    pub names: BTreeMap<SlotKey, String>,
 }
 
 pub fn pin_slot(number: u16) -> SlotKey {
@@ -72,6 +76,7 @@ impl Lock {
             capabilities,
             manners,
             held: BTreeMap::new(),
+            names: BTreeMap::new(),
         }
     }
 
@@ -132,7 +137,16 @@ impl Lock {
                 self.check(*key)?;
                 if !ignores {
                     self.held.remove(key);
+                    self.names.remove(key);
                 }
+                Ok(())
+            }
+            CodeTask::Name { key, name } => {
+                self.check(*key)?;
+                if !self.capabilities.names || self.manners.refuses_names {
+                    return Err(CodeRefusal::NotSupported);
+                }
+                self.names.insert(*key, name.clone());
                 Ok(())
             }
             CodeTask::Write { key, wish } => {
@@ -154,6 +168,9 @@ impl Lock {
                     typed: false,
                 };
                 self.held.insert(*key, held);
+                if !self.manners.refuses_names {
+                    self.names.insert(*key, wish.name.clone());
+                }
                 Ok(())
             }
         }
@@ -187,6 +204,7 @@ impl Lock {
             CodeTask::Write { key, .. } | CodeTask::Clear(key) | CodeTask::Enrol(key) => {
                 (vec![self.report(*key)], 2 * FRAMES_EACH)
             }
+            CodeTask::Name { .. } => (Vec::new(), 2 * FRAMES_EACH),
         }
     }
 }

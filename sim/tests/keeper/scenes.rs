@@ -2,7 +2,7 @@
 
 use hubd_core::credentials::event::{Change, CredentialsEvent};
 use hubd_core::credentials::request::{
-    CredentialPatch, CredentialsRequest, NewCredential, NewMeans, Patch, SchedulePatch,
+    CredentialPatch, CredentialsRequest, NewCredential, NewMeans, Patch, PersonPatch, SchedulePatch,
 };
 use hubd_core::credentials::view::Why;
 use hubd_core::event::Event;
@@ -363,6 +363,71 @@ fn what_begins_and_ends_with_the_hub_off_is_told_when_it_is_back_and_what_a_pers
     assert_eq!(told(&home), ["changed", "changed", "changed"]);
     home.wait(2 * DAY);
     assert_eq!(told(&home)[3..], ["expired"]);
+}
+
+#[test]
+fn a_person_who_is_renamed_is_renamed_on_locks_that_keep_names_and_no_code_is_touched() {
+    for (names, battery, refuses) in [(true, true, false), (true, true, true), (false, true, false)] {
+        let mut lock = plain();
+        lock.capabilities.names = names;
+        lock.capabilities.battery = battery;
+        lock.manners.refuses_names = refuses;
+        let mut home = Home::with_locks(1, [lock]);
+        let anna = home.person("Anna", Role::Resident);
+        let bert = home.person("Bert", Role::Resident);
+        home.grant(&anna, "739416", &[2]);
+        home.grant(&bert, "184039", &[2]);
+        home.wait(HOUR);
+        assert!(home.is_quiet());
+        let held = home.locks[&2].held.clone();
+        home.forget_past();
+        let rename = |home: &mut Home, name: &str| {
+            let patch = PersonPatch {
+                name: Patch::Set(name.to_owned()),
+                ..PersonPatch::default()
+            };
+            let person = anna.clone();
+            home.ask(CredentialsRequest::ChangePerson { person, patch })
+                .unwrap();
+        };
+        rename(&mut home, "Anna Berg");
+        home.wait(HOUR);
+        let expected: &[_] = if names {
+            &[(
+                2,
+                CodeTask::Name {
+                    key: pin_slot(1),
+                    name: "Anna Berg".into(),
+                },
+            )]
+        } else {
+            &[]
+        };
+        assert_eq!(home.orders, expected, "refuses: {refuses}");
+        assert!(home.is_quiet(), "{:#?}", home.codes(2));
+        if names && !refuses {
+            let keys = [pin_slot(1), pin_slot(2)];
+            let kept = keys.map(|key| home.locks[&2].names[&key].as_str());
+            assert_eq!(kept, ["Anna Berg", "Bert"]);
+            // It is housekeeping: it waits for frames, and the last name is told.
+            let lock = home.id(2);
+            home.locks.get_mut(&2).unwrap().capabilities.pin_slots = 100;
+            home.announce(2, false);
+            home.ask(CredentialsRequest::ReadLock { lock }).unwrap();
+            home.wait(MINUTE);
+            home.forget_past();
+            rename(&mut home, "Anna C.");
+            home.wait(HOUR);
+            let waits = home.codes(2).slots[0].pending.clone().unwrap();
+            assert_eq!((waits.what, waits.why), ("rename", Why::Budget));
+            rename(&mut home, "Anna D.");
+            home.wait(3 * DAY);
+            assert!(home.is_quiet(), "{:#?}", home.codes(2));
+            assert_eq!(home.locks[&2].names[&pin_slot(1)], "Anna D.");
+            assert_eq!(home.orders.len(), 1, "{:?}", home.orders);
+        }
+        assert_eq!(home.locks[&2].held, held, "no code was touched");
+    }
 }
 
 #[test]

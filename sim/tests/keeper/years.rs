@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use hubd_core::credentials::hours;
 use hubd_core::credentials::record::{CredentialsRecord, Means, Standing};
 use hubd_core::credentials::request::{
-    CredentialPatch, CredentialsRequest, NewCredential, NewMeans, Patch, SchedulePatch,
+    CredentialPatch, CredentialsRequest, NewCredential, NewMeans, Patch, PersonPatch, SchedulePatch,
 };
 use hubd_core::credentials::view::{CodesView, KeptBy};
 use hubd_model::{
@@ -104,7 +104,8 @@ impl Year {
             8..=27 if running => self.grant(),
             28..=39 if running => self.revoke(),
             40..=46 if running => self.reschedule(),
-            47..=50 if running => self.rotate(),
+            47..=49 if running => self.rotate(),
+            50 if running => self.rename(),
             51..=52 if running => self.leave(),
             53..=56 if running => self.move_code(),
             57..=60 => self.type_at_keypad(),
@@ -249,6 +250,20 @@ impl Year {
         self.home.touched.insert(credential.clone());
         let pin = Some(self.fresh_pin());
         let _ = self.home.ask(CredentialsRequest::Rotate { credential, pin });
+    }
+
+    fn rename(&mut self) {
+        let Some(person) = self.home.chance.pick(&self.people).cloned() else {
+            return;
+        };
+        self.drawn += 1;
+        let patch = PersonPatch {
+            name: Patch::Set(format!("Somebody {}", self.drawn)),
+            ..PersonPatch::default()
+        };
+        self.home
+            .ask(CredentialsRequest::ChangePerson { person, patch })
+            .unwrap();
     }
 
     fn leave(&mut self) {
@@ -485,6 +500,23 @@ impl Year {
         }
     }
 
+    /// A lock that keeps names has those of the people whose codes it holds.
+    fn judge_names(&self, node: u8, codes: &CodesView) {
+        let lock = &self.home.locks[&node];
+        if !lock.capabilities.names || lock.manners.refuses_names {
+            return;
+        }
+        for slot in &codes.slots {
+            let Some(wanted) = &slot.wanted else { continue };
+            assert_eq!(
+                lock.names.get(&slot.key),
+                Some(&wanted.name),
+                "invariant_everything_ends_as_wanted: the name in {} of node {node}: {slot:#?}",
+                slot.key
+            );
+        }
+    }
+
     /// Everything works again, and a few days later everything is as wanted.
     fn end_well(&mut self) {
         self.home.learn_date();
@@ -518,6 +550,7 @@ impl Year {
                 "invariant_everything_ends_as_wanted: node {node}: {waits:#?}"
             );
             self.judge_lock(node, &codes, false, "invariant_everything_ends_as_wanted");
+            self.judge_names(node, &codes);
         }
         let removed = self.home.engine().credentials();
         let removed: Vec<_> = removed
@@ -553,6 +586,7 @@ fn random_lock(home: &mut Home) -> Lock {
         both_schedules: schedules && chance.happens(500),
         checksum: chance.happens(500),
         battery: chance.happens(700),
+        names: chance.happens(300),
         ..CodeCapabilities::default()
     };
     let often =
@@ -561,6 +595,7 @@ fn random_lock(home: &mut Home) -> Lock {
         masks: chance.happens(250),
         ignores_clear: often(chance, 200),
         refuses_schedules: chance.happens(100),
+        refuses_names: chance.happens(100),
         answer_lost: often(chance, 100),
         order_lost: often(chance, 150),
         midnight: *chance

@@ -275,6 +275,10 @@ impl Node {
             both_schedules: false,
             checksum,
             battery: self.is_on_battery(),
+            names: match &facts.by {
+                By::UserCode(_) => false,
+                By::Credential(own) => own.users.name_bytes_max > 0,
+            },
         }
     }
 }

@@ -188,13 +188,19 @@ fn check(facts: &LockFacts, task: &CodeTask) -> Result<(), CodeRefusal> {
             }
             (*key, None)
         }
+        CodeTask::Name { key, .. } => {
+            if !matches!(facts.by, By::Credential(_)) {
+                return Err(CodeRefusal::NotSupported);
+            }
+            (*key, None)
+        }
     };
     let room = facts.room(key.kind);
     if room == 0 {
         return Err(CodeRefusal::NotSupported);
     }
     // What somebody else wrote beyond our slots can be read and cleared.
-    let reach = if wish.is_some() || matches!(task, CodeTask::Enrol(_)) {
+    let reach = if wish.is_some() || matches!(task, CodeTask::Enrol(_) | CodeTask::Name { .. }) {
         room
     } else {
         facts.reach(key.kind)

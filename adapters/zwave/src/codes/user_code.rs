@@ -130,7 +130,7 @@ impl UserCodeProgram {
                 program.plan_unschedule(used);
                 program.todo.push_back(Step::Tell);
             }
-            CodeTask::Enrol(_) => return Err(CodeRefusal::NotSupported),
+            CodeTask::Enrol(_) | CodeTask::Name { .. } => return Err(CodeRefusal::NotSupported),
         }
         Ok(program)
     }

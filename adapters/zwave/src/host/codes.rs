@@ -259,7 +259,10 @@ impl Host {
         };
         let writes = match &waiting.what {
             What::Task(task) => match task.as_ref() {
-                CodeTask::Write { key, .. } | CodeTask::Clear(key) | CodeTask::Enrol(key) => Some(*key),
+                CodeTask::Write { key, .. }
+                | CodeTask::Clear(key)
+                | CodeTask::Enrol(key)
+                | CodeTask::Name { key, .. } => Some(*key),
                 CodeTask::ReadAll { .. } | CodeTask::Read(_) => None,
             },
             What::Clock => None,
@@ -292,13 +295,9 @@ impl Host {
             What::Clock => return Ok(Program::Say(self.clock_commands(id))),
             What::Task(task) => task.as_ref(),
         };
-        let user = match task {
-            CodeTask::ReadAll { .. } => 0,
-            CodeTask::Read(key)
-            | CodeTask::Clear(key)
-            | CodeTask::Enrol(key)
-            | CodeTask::Write { key, .. } => facts.user(key.kind, key.slot.number()),
-        };
+        let user = task
+            .key()
+            .map_or(0, |key| facts.user(key.kind, key.slot.number()));
         let used = known.scheduled.get(&user).copied();
         let scheduled = matches!(task, CodeTask::Write { wish, .. } if !wish.schedule.is_none());
         let clock = if scheduled && self.is_clock_due(id) {

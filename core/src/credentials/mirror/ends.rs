@@ -64,7 +64,9 @@ impl Mirror {
                 self.unanswered(&flight, now, at, &reason);
                 match flight.act {
                     Act::Enrol(key) => not_enrolled(key, reason),
-                    Act::ReadAll | Act::Read(_) | Act::Write { .. } | Act::Clear(_) => Ended::default(),
+                    Act::ReadAll | Act::Read(_) | Act::Write { .. } | Act::Clear(_) | Act::Name { .. } => {
+                        Ended::default()
+                    }
                 }
             }
         }
@@ -87,8 +89,8 @@ impl Mirror {
                 Act::Write { .. } | Act::Enrol(_) => {
                     slot.late_until = Some(slot.late_until.map_or(late, |before| before.max(late)));
                 }
-                // What is read or cleared late does no harm.
-                Act::ReadAll | Act::Read(_) | Act::Clear(_) => {}
+                // What is read, cleared or named late does no harm.
+                Act::ReadAll | Act::Read(_) | Act::Clear(_) | Act::Name { .. } => {}
             }
         }
     }
@@ -110,9 +112,11 @@ impl Mirror {
             Act::Write {
                 generation,
                 pin,
+                name,
                 schedule,
                 ..
             } => {
+                slot.record.named = Some(name.clone());
                 let written = Written {
                     generation: *generation,
                     pin: Some(pin.clone()),
@@ -120,6 +124,11 @@ impl Mirror {
                     at,
                 };
                 slot.write_done(written, reported, now, at);
+            }
+            Act::Name { name, .. } => {
+                slot.record.named = Some(name.clone());
+                slot.succeed(now, at);
+                return Ended::default();
             }
             Act::Enrol(_) => {
                 slot.record.attempts.retain(|written| written.pin.is_some());
@@ -175,6 +184,13 @@ impl Mirror {
             Act::Enrol(_) => {
                 slot.record.attempts.retain(|written| written.pin.is_some());
                 return not_enrolled(key, text);
+            }
+            Act::Name { name, .. } => {
+                // A lock that does not take a name keeps its own; that is no reason to ask again.
+                slot.record.named = Some(name.clone());
+                slot.succeed(now, at);
+                slot.record.tried = Some((at, Some(text)));
+                return Ended::default();
             }
             Act::ReadAll | Act::Read(_) | Act::Clear(_) => {}
         }

@@ -117,6 +117,7 @@ impl Slot {
             tried: None,
             pending_since: None,
             failures: 0,
+            named: None,
             schedule_refused: None,
             unread: false,
             void: false,
@@ -567,6 +568,11 @@ impl Mirror {
     /// Whether a slot shall be what it is being made for a credential that shall be there now.
     fn goal_now(&self, key: SlotKey) -> Option<&Goal> {
         self.plan.goal(key).filter(|goal| goal.now)
+    }
+
+    /// What the lock is being told.
+    pub(crate) fn acts_under_way(&self) -> impl Iterator<Item = &Act> {
+        self.flights.values().map(|flight| &flight.act)
     }
 
     pub(crate) fn is_at(&self, key: SlotKey) -> bool {

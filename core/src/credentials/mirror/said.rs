@@ -119,7 +119,7 @@ impl Mirror {
     pub(super) fn is_changing(&self, key: SlotKey) -> bool {
         self.flights.values().any(|flight| match &flight.act {
             Act::Write { key: other, .. } | Act::Clear(other) | Act::Enrol(other) => *other == key,
-            Act::ReadAll | Act::Read(_) => false,
+            Act::ReadAll | Act::Read(_) | Act::Name { .. } => false,
         })
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use hubd_model::{
-    CodeCapabilities, CodeTask, CodeTaskId, MonoTime, SlotKey, SlotWish, UnixMillis, Urgency, WallTime,
+    CodeCapabilities, CodeTask, CodeTaskId, Millis, MonoTime, SlotKey, SlotWish, UnixMillis, Urgency,
+    WallTime,
 };
 
 use super::{
@@ -132,7 +133,7 @@ impl Mirror {
                 Act::Write {
                     key, pin, schedule, ..
                 } => Some((*key, (pin, schedule))),
-                Act::ReadAll | Act::Read(_) | Act::Clear(_) | Act::Enrol(_) => None,
+                Act::ReadAll | Act::Read(_) | Act::Clear(_) | Act::Enrol(_) | Act::Name { .. } => None,
             })
             .collect();
         let mut any = false;
@@ -188,7 +189,7 @@ impl Mirror {
         let armed = match &task.act {
             Act::Write { .. } => slot.map_or(u64::MAX, |slot| slot.armed),
             Act::Enrol(_) => slot.and_then(|slot| slot.enrol).unwrap_or(u64::MAX),
-            Act::ReadAll | Act::Read(_) | Act::Clear(_) => 0,
+            Act::ReadAll | Act::Read(_) | Act::Clear(_) | Act::Name { .. } => 0,
         };
         if armed > around.durable {
             return Err(Why::Recording);
@@ -225,6 +226,10 @@ impl Mirror {
             Act::Read(key) => CodeTask::Read(*key),
             Act::Clear(key) => CodeTask::Clear(*key),
             Act::Enrol(key) => CodeTask::Enrol(*key),
+            Act::Name { key, name } => CodeTask::Name {
+                key: *key,
+                name: name.clone(),
+            },
             Act::Write {
                 key,
                 pin,
@@ -244,7 +249,7 @@ impl Mirror {
             match &task.act {
                 Act::Write { .. } => slot.unsent = None,
                 Act::Enrol(_) => slot.enrol = None,
-                Act::ReadAll | Act::Read(_) | Act::Clear(_) => {}
+                Act::ReadAll | Act::Read(_) | Act::Clear(_) | Act::Name { .. } => {}
             }
         }
         let flight = Flight {

@@ -74,6 +74,13 @@ pub enum Act {
     Clear(SlotKey),
     /// Let the lock learn a tag or finger into one slot. Asked for by a person alone, never planned.
     Enrol(SlotKey),
+    /// Give the user of one slot another name.
+    Name {
+        /// Which.
+        key: SlotKey,
+        /// The person's name.
+        name: String,
+    },
 }
 
 impl Act {
@@ -81,7 +88,11 @@ impl Act {
     pub const fn key(&self) -> Option<SlotKey> {
         match self {
             Self::ReadAll => None,
-            Self::Read(key) | Self::Write { key, .. } | Self::Clear(key) | Self::Enrol(key) => Some(*key),
+            Self::Read(key)
+            | Self::Write { key, .. }
+            | Self::Clear(key)
+            | Self::Enrol(key)
+            | Self::Name { key, .. } => Some(*key),
         }
     }
 
@@ -92,6 +103,7 @@ impl Act {
             Self::Write { .. } => "write",
             Self::Clear(_) => "clear",
             Self::Enrol(_) => "enrol",
+            Self::Name { .. } => "rename",
         }
     }
 }

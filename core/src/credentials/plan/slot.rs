@@ -47,7 +47,7 @@ impl<'a> Planner<'a> {
         let pin = match &credential.means {
             Means::Pin(pin) => pin,
             Means::Enrolled(_) | Means::MechanicalKey(_) | Means::Fob(_) => {
-                self.tend_enrolled(slot, &party.stance);
+                self.tend_enrolled(party, slot);
                 return false;
             }
         };
@@ -166,7 +166,7 @@ impl<'a> Planner<'a> {
         if holds && !slot.record.void {
             // Copies of what is there anyway do no harm.
             if record.attempts.iter().all(known) {
-                return;
+                return self.name(party, record);
             }
             if !slot.settled {
                 return self.wait(key, Why::Settling);
@@ -220,9 +220,20 @@ impl<'a> Planner<'a> {
         self.write(class, key, party, pin, kept);
     }
 
-    fn tend_enrolled(&mut self, slot: SlotFacts<'_>, stance: &Stance) {
+    /// A lock that keeps names is told the person's, when all else is as wanted.
+    fn name(&mut self, party: &Party<'a>, record: &SlotRecord) {
+        let Some(person) = party.person.filter(|_| self.lock.capabilities.names) else {
+            return;
+        };
+        if record.named.as_ref() != Some(&person.name) {
+            let (key, name) = (record.key, person.name.clone());
+            self.task(Class::Repair, Act::Name { key, name });
+        }
+    }
+
+    fn tend_enrolled(&mut self, party: &Party<'a>, slot: SlotFacts<'_>) {
         let key = slot.record.key;
-        match stance {
+        match &party.stance {
             Stance::Absent => {}
             Stance::Reserved(why, _) => {
                 self.remove(slot, false);
@@ -242,6 +253,8 @@ impl<'a> Planner<'a> {
                         Why::NotEnrolled
                     };
                     self.wait(key, why);
+                } else if self.may_be_told(key) {
+                    self.name(party, slot.record);
                 }
             }
         }

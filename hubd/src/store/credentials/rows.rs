@@ -198,6 +198,8 @@ pub(super) struct SlotRow {
     #[serde(default)]
     failures: u32,
     #[serde(default)]
+    named: Option<String>,
+    #[serde(default)]
     schedule_refused: Option<LockSchedule>,
     #[serde(default)]
     unread: bool,
@@ -436,6 +438,7 @@ impl From<&SlotRecord> for SlotRow {
             tried: slot.tried.clone(),
             pending_since: slot.pending_since,
             failures: slot.failures,
+            named: slot.named.clone(),
             schedule_refused: slot.schedule_refused.clone(),
             unread: slot.unread,
             void: slot.void,
@@ -492,6 +495,7 @@ impl TryFrom<SlotRow> for SlotRecord {
             tried: row.tried,
             pending_since: row.pending_since,
             failures: row.failures,
+            named: row.named,
             schedule_refused: row.schedule_refused,
             unread: row.unread,
             void: row.void,

@@ -83,6 +83,21 @@ impl CredentialProgram {
                 Progress::Silent => self.give_up(silent()),
             },
             Step::ShowUser => self.owner_heard(heard),
+            Step::PutName => match heard {
+                Heard::Taken | Heard::Answer(_) => {}
+                Heard::Refused => self.leave(refused_because("the lock does not take this name")),
+                Heard::NotKnown => self.leave(refused(CodeRefusal::NotSupported)),
+                Heard::Silent | Heard::TimeOver => self.leave(silent()),
+            },
+            Step::ShowName => match user_in(heard, self.user) {
+                None => self.leave(silent()),
+                Some(report) => {
+                    let wanted = self.named().map(|details| details.name);
+                    if wanted.as_ref() != Some(&report.details.name) {
+                        self.leave(refused_because("the lock took the name and keeps another one"));
+                    }
+                }
+            },
             Step::Learn => match heard {
                 Heard::Taken | Heard::Answer(_) => {}
                 Heard::Refused => {
@@ -107,6 +122,12 @@ impl CredentialProgram {
         if self.key.is_some() {
             self.todo = [Step::Show(Show::Report, 0), Step::ShowUser, Step::Tell].into();
         }
+    }
+
+    /// Nothing more is said, and nothing was found out about the slot.
+    fn leave(&mut self, end: CodeTaskEnd) {
+        self.end = end;
+        self.todo.clear();
     }
 
     fn summed(&mut self, known: Option<CodeChecksum>, value: u32) {

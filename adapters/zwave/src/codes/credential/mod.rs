@@ -8,6 +8,7 @@
 //!                        user active ─▶ user read back
 //!   clear      credential away ─▶ read back ─▶ a user without any other credential goes, too
 //!   enrol      user ─▶ the lock reads a tag or finger in ─▶ read back
+//!   name       the user and the slot as they are ─▶ the user with another name ─▶ user read back
 //! ```
 //!
 //! A slot that another user has is taken from that user first: the mind orders nothing about a slot that is not ours.
@@ -26,7 +27,7 @@ use hubd_model::{
 use crate::codes::facts::{CredentialFacts, LockFacts, credential_type};
 use crate::codes::schedule::{Entry, Kind, ScheduleSlots, schedule};
 use crate::codes::scheduling::Scheduling;
-use crate::codes::{Ask, Found, Next};
+use crate::codes::{Ask, Found, Next, refused_because};
 use crate::wire::cc::user_credential::{
     Command, CredentialPlace, CredentialSet, CredentialType, LearnStart, LearnStatus, NAME_ASCII, Operation,
     RULE_SINGLE, UserDetails, UserSet, UserType,
@@ -84,6 +85,10 @@ enum Step {
     ReadSchedule(Scheduling),
     /// Whether the slot's user is active.
     ShowUser,
+    /// The user gets its name and stays as it is otherwise.
+    PutName,
+    /// Whether it has it.
+    ShowName,
     Learn,
     Await(Millis),
     Tell,
@@ -97,6 +102,8 @@ pub(crate) struct CredentialProgram {
     /// The user to whom the slot belongs.
     user: u16,
     wish: Option<SlotWish>,
+    /// The name that the user shall get.
+    name: Option<String>,
     todo: VecDeque<Step>,
     end: CodeTaskEnd,
     /// The user as the lock has it.
@@ -125,13 +132,7 @@ impl CredentialProgram {
         used: Option<ScheduleSlots>,
         clock: Vec<cc::Command>,
     ) -> Result<Self, CodeRefusal> {
-        let key = match task {
-            CodeTask::ReadAll { .. } => None,
-            CodeTask::Read(key)
-            | CodeTask::Clear(key)
-            | CodeTask::Enrol(key)
-            | CodeTask::Write { key, .. } => Some(*key),
-        };
+        let key = task.key();
         let user = key.map_or(0, |key| facts.user(key.kind, key.slot.number()));
         let mut program = Self {
             facts,
@@ -139,6 +140,7 @@ impl CredentialProgram {
             key,
             user,
             wish: None,
+            name: None,
             todo: VecDeque::new(),
             end: CodeTaskEnd::Done,
             known: None,
@@ -177,6 +179,16 @@ impl CredentialProgram {
                 .into();
             }
             CodeTask::Enrol(key) => program.plan_enrol(*key)?,
+            CodeTask::Name { name, .. } => {
+                program.name = Some(name.clone());
+                program.todo = [
+                    Step::LookUser,
+                    Step::Show(Show::Owner, 0),
+                    Step::PutName,
+                    Step::ShowName,
+                ]
+                .into();
+            }
         }
         Ok(program)
     }
@@ -344,6 +356,11 @@ impl CredentialProgram {
                     timeout_seconds: room.map_or(0, |room| room.learn_seconds),
                 })))
             }
+            Step::PutName => self.put_name(),
+            Step::ShowName => self
+                .named()
+                .is_some()
+                .then(|| Ask::get(Command::UserGet(self.user), USER_REPORT)),
             Step::Await(_) | Step::Tell => None,
         }
     }
@@ -425,6 +442,33 @@ impl CredentialProgram {
         })))
     }
 
+    /// The user as it is, with the name that it shall have; `None` when it is not ours alone.
+    fn named(&self) -> Option<UserDetails> {
+        let known = self.known.as_ref()?;
+        let name = self.name.as_ref()?;
+        (self.owner == Some(self.user)).then(|| UserDetails {
+            name_encoding: NAME_ASCII,
+            name: shortened(name, self.own.users.name_bytes_max),
+            ..known.clone()
+        })
+    }
+
+    /// The command that gives the user its name; `None` when it has it.
+    fn put_name(&self) -> Option<Ask> {
+        let details = self.named()?;
+        let differs = self
+            .known
+            .as_ref()
+            .is_some_and(|known| known.name != details.name);
+        differs.then(|| {
+            Ask::set(Command::UserSet(UserSet {
+                operation: Operation::Modify,
+                user: self.user,
+                details: Some(details),
+            }))
+        })
+    }
+
     fn step_over(&mut self) {
         match self.todo.pop_front() {
             Some(Step::Schedule(part) | Step::Recheck(part)) => {
@@ -437,6 +481,13 @@ impl CredentialProgram {
             Some(Step::ReadSchedule(part)) => {
                 self.found.scheduled = Some((self.user, part.used));
                 self.kept = Some(schedule(&part.read));
+            }
+            Some(Step::PutName) if self.owner.is_none() => {
+                self.end = refused_because("the slot is empty, so its user has no name");
+                self.tell();
+            }
+            Some(Step::PutName) if self.named().is_none() => {
+                self.end = refused_because("the slot is another user's, who keeps the name");
             }
             Some(Step::Tell) => self.tell(),
             Some(_) | None => {}
