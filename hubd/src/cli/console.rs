@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::net::UnixStream;
 use zeroize::Zeroizing;
 
-use super::Fault;
+use super::{Fault, Place};
 use crate::api::console;
 use crate::config::Config;
 use crate::store::shape::hex;
@@ -35,6 +35,11 @@ pub(super) struct Console {
 }
 
 impl Console {
+    /// The hub whose configuration is at this place. Nothing is asked yet.
+    pub(super) fn at(place: &Place) -> Result<Self, Fault> {
+        Self::new(&place.load()?)
+    }
+
     /// The hub of this configuration. Nothing is asked yet.
     pub(super) fn new(config: &Config) -> Result<Self, Fault> {
         Ok(Self {

@@ -5,9 +5,11 @@ use std::io::{self, Write};
 
 use axum::http::Method;
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::console::{Console, confirm, part, read_pin};
+use super::shown::{Named, items, text};
 use super::{AnswerForm, Fault, Place};
 
 #[derive(Debug, Subcommand)]
@@ -245,14 +247,7 @@ fn window(text: &str) -> Result<Window, String> {
 
 impl When {
     /// What was named of it, as the API takes it.
-    fn named(&self) -> Map<String, Value> {
-        let mut fields = Map::new();
-        if let Some(from) = &self.from {
-            fields.insert("from".into(), json!(from));
-        }
-        if let Some(until) = &self.until {
-            fields.insert("until".into(), json!(until));
-        }
+    fn named(&self) -> Named {
         let windows: Vec<Value> = self
             .weekly
             .iter()
@@ -262,10 +257,10 @@ impl When {
                     .map(move |day| json!({ "day": day, "start": start, "end": end }))
             })
             .collect();
-        if !windows.is_empty() {
-            fields.insert("weekly".into(), Value::Array(windows));
-        }
-        fields
+        Named::default()
+            .with("from", self.from.as_ref())
+            .with("until", self.until.as_ref())
+            .with("weekly", (!windows.is_empty()).then_some(windows))
     }
 }
 
@@ -279,25 +274,22 @@ pub(super) fn answer(command: &Credential, out: &mut dyn Write) -> Result<(), Fa
             answer,
         } => list(person.as_deref(), lock.as_deref(), place, *answer, out),
         Credential::Show { id, place, answer } => {
-            let console = Console::new(&place.load()?)?;
-            let credential = console.get(&path(id))?;
-            if answer.json {
-                return Ok(writeln!(out, "{credential}")?);
-            }
-            line(&credential, out)?;
-            places(&credential, out)
+            let credential = Console::at(place)?.get(&path(id, ""))?;
+            answer.one(&credential, out, |credential, out| {
+                line(credential, out)?;
+                places(credential, out)
+            })
         }
         Credential::Add(add) => self::add(add, out),
         Credential::Change(change) => self::change(change, out),
         Credential::Remove { id, yes, place } => {
-            let console = Console::new(&place.load()?)?;
+            let console = Console::at(place)?;
             confirm(*yes, &format!("credential {id} is revoked on every lock"))?;
-            console.ask(Method::DELETE, &path(id), None)?;
-            writeln!(
+            console.ask(Method::DELETE, &path(id, ""), None)?;
+            Ok(writeln!(
                 out,
                 "Credential {id} is revoked. `hubd slots list` shows which locks are not free of it yet."
-            )?;
-            Ok(())
+            )?)
         }
         Credential::Rotate {
             id,
@@ -305,15 +297,10 @@ pub(super) fn answer(command: &Credential, out: &mut dyn Write) -> Result<(), Fa
             place,
             answer,
         } => {
-            let console = Console::new(&place.load()?)?;
-            let mut body = json!({});
-            if *pin_stdin {
-                let pin = read_pin(io::stdin().lock())?;
-                body = json!({ "pin": *pin });
-            }
-            let path = format!("{}/rotation", path(id));
-            let credential = console.ask(Method::POST, &path, Some(&body))?;
-            made(&credential, *answer, out)
+            let console = Console::at(place)?;
+            let body = Named::default().with("pin", pin(*pin_stdin)?.as_deref()).body();
+            let credential = console.ask(Method::POST, &path(id, "/rotation"), Some(&body))?;
+            answer.one(&credential, out, made)
         }
         Credential::Reveal {
             id,
@@ -321,42 +308,43 @@ pub(super) fn answer(command: &Credential, out: &mut dyn Write) -> Result<(), Fa
             place,
             answer,
         } => {
-            let console = Console::new(&place.load()?)?;
-            confirm(
-                *yes,
-                &format!("the PIN of credential {id} is shown, which is recorded"),
-            )?;
-            let pin = console.ask(Method::POST, &format!("{}/reveal", path(id)), None)?;
-            if answer.json {
-                return Ok(writeln!(out, "{pin}")?);
-            }
-            Ok(writeln!(out, "{}", text(&pin, "pin"))?)
+            let console = Console::at(place)?;
+            let what = format!("the PIN of credential {id} is shown, which is recorded");
+            confirm(*yes, &what)?;
+            let shown = console.ask(Method::POST, &path(id, "/reveal"), None)?;
+            answer.one(&shown, out, |shown, out| {
+                Ok(writeln!(out, "{}", text(shown, "pin"))?)
+            })
         }
         Credential::Enrol { id, lock, place } => {
-            let console = Console::new(&place.load()?)?;
+            let console = Console::at(place)?;
             let body = json!({ "lock": console.lock(lock)? });
-            console.ask(Method::POST, &format!("{}/enrolment", path(id)), Some(&body))?;
+            console.ask(Method::POST, &path(id, "/enrolment"), Some(&body))?;
             Ok(writeln!(
                 out,
                 "{lock} is asked to learn: hold the tag or finger to it when it asks for it."
             )?)
         }
         Credential::Enable { id, yes, place } => {
-            let console = Console::new(&place.load()?)?;
+            let console = Console::at(place)?;
             confirm(*yes, &format!("emergency code {id} opens doors from now on"))?;
-            let credential = console.ask(Method::POST, &format!("{}/emergency", path(id)), None)?;
-            line(&credential, out)
+            line(&console.ask(Method::POST, &path(id, "/emergency"), None)?, out)
         }
         Credential::Disable { id, place } => {
-            let console = Console::new(&place.load()?)?;
-            let credential = console.ask(Method::DELETE, &format!("{}/emergency", path(id)), None)?;
-            line(&credential, out)
+            let console = Console::at(place)?;
+            line(&console.ask(Method::DELETE, &path(id, "/emergency"), None)?, out)
         }
     }
 }
 
-fn path(id: &str) -> String {
-    format!("/credentials/{}", part(id))
+/// The path of a credential, or of something of it.
+fn path(id: &str, of: &str) -> String {
+    format!("/credentials/{}{of}", part(id))
+}
+
+/// The PIN on standard input, if it is there.
+fn pin(is_there: bool) -> Result<Option<Zeroizing<String>>, Fault> {
+    is_there.then(|| read_pin(io::stdin().lock())).transpose()
 }
 
 fn list(
@@ -366,7 +354,7 @@ fn list(
     answer: AnswerForm,
     out: &mut dyn Write,
 ) -> Result<(), Fault> {
-    let console = Console::new(&place.load()?)?;
+    let console = Console::at(place)?;
     let mut only = Vec::new();
     if let Some(person) = person {
         only.push(format!("person={}", part(&console.person(person)?)));
@@ -375,88 +363,56 @@ fn list(
         only.push(format!("lock={}", part(&console.lock(lock)?)));
     }
     let all = console.get(&format!("/credentials?{}", only.join("&")))?;
-    if answer.json {
-        return Ok(writeln!(out, "{all}")?);
-    }
-    let all = all.as_array().cloned().unwrap_or_default();
-    if all.is_empty() {
-        writeln!(
-            out,
-            "There is none. Add one with `hubd credential add --person NAME --lock LOCK`."
-        )?;
-    }
-    all.iter().try_for_each(|credential| line(credential, out))
+    let none = "There is none. Add one with `hubd credential add --person NAME --lock LOCK`.";
+    answer.all(&all, none, out, line)
 }
 
 fn add(add: &Add, out: &mut dyn Write) -> Result<(), Fault> {
-    let console = Console::new(&add.place.load()?)?;
-    let mut body = json!({
-        "person": console.person(&add.person)?,
-        "kind": add.kind,
-        "label": add.label,
-        "usage": add.usage,
-        "schedule": add.when.named(),
-        "locks": console.locks(&add.locks)?,
-    });
-    if let Some(fields) = body.as_object_mut() {
-        if add.pin_stdin {
-            fields.insert("pin".into(), json!(*read_pin(io::stdin().lock())?));
-        }
-        if let Some(digits) = add.digits {
-            fields.insert("digits".into(), json!(digits));
-        }
-        if let Some(uses) = add.uses {
-            fields.insert("uses_left".into(), json!(uses));
-        }
-        if let Some(stored) = &add.stored {
-            fields.insert("inventory".into(), json!({ "stored": stored }));
-        }
-    }
+    let console = Console::at(&add.place)?;
+    let body = Named::default()
+        .with("person", Some(console.person(&add.person)?))
+        .with("kind", Some(&add.kind))
+        .with("label", Some(&add.label))
+        .with("usage", Some(&add.usage))
+        .with("schedule", Some(add.when.named().body()))
+        .with("locks", Some(console.locks(&add.locks)?))
+        .with("pin", pin(add.pin_stdin)?.as_deref())
+        .with("digits", add.digits)
+        .with("uses_left", add.uses)
+        .with("inventory", inventory(add.stored.as_ref()))
+        .body();
     let credential = console.ask(Method::POST, "/credentials", Some(&body))?;
-    made(&credential, add.answer, out)
+    add.answer.one(&credential, out, made)
 }
 
 fn change(change: &Change, out: &mut dyn Write) -> Result<(), Fault> {
-    let console = Console::new(&change.place.load()?)?;
-    let mut body = Map::new();
-    if let Some(label) = &change.label {
-        body.insert("label".into(), json!(label));
-    }
-    if let Some(usage) = &change.usage {
-        body.insert("usage".into(), json!(usage));
-    }
-    if change.uses.is_some() || change.no_uses_limit {
-        body.insert("uses_left".into(), json!(change.uses));
-    }
-    if !change.locks.is_empty() {
-        body.insert("locks".into(), json!(console.locks(&change.locks)?));
-    }
-    if let Some(stored) = &change.stored {
-        body.insert("inventory".into(), json!({ "stored": stored }));
-    }
+    let console = Console::at(&change.place)?;
+    let locks = (!change.locks.is_empty()).then(|| console.locks(&change.locks));
     let schedule = if change.always {
-        json!({ "from": null, "until": null, "weekly": [] })
+        Some(json!({ "from": null, "until": null, "weekly": [] }))
     } else {
-        Value::Object(change.when.named())
+        change.when.named().any()
     };
-    if schedule.as_object().is_some_and(|fields| !fields.is_empty()) {
-        body.insert("schedule".into(), schedule);
-    }
-    if body.is_empty() {
-        return Err("nothing is named that shall change; see `hubd credential change --help`".into());
-    }
-    let credential = console.ask(Method::PATCH, &path(&change.id), Some(&Value::Object(body)))?;
-    if change.answer.json {
-        return Ok(writeln!(out, "{credential}")?);
-    }
-    line(&credential, out)
+    let uses = (change.uses.is_some() || change.no_uses_limit).then_some(change.uses);
+    let body = Named::default()
+        .with("label", change.label.as_ref())
+        .with("usage", change.usage.as_ref())
+        .with("uses_left", uses)
+        .with("locks", locks.transpose()?)
+        .with("inventory", inventory(change.stored.as_ref()))
+        .with("schedule", schedule)
+        .any()
+        .ok_or("nothing is named that shall change; see `hubd credential change --help`")?;
+    let credential = console.ask(Method::PATCH, &path(&change.id, ""), Some(&body))?;
+    change.answer.one(&credential, out, line)
+}
+
+fn inventory(stored: Option<&String>) -> Option<Value> {
+    stored.map(|stored| json!({ "stored": stored }))
 }
 
 /// Shows a credential that was made or has a new PIN.
-fn made(credential: &Value, answer: AnswerForm, out: &mut dyn Write) -> Result<(), Fault> {
-    if answer.json {
-        return Ok(writeln!(out, "{credential}")?);
-    }
+fn made(credential: &Value, out: &mut dyn Write) -> Result<(), Fault> {
     line(credential, out)?;
     if let Some(pin) = credential.get("pin").and_then(Value::as_str) {
         writeln!(out, "Its PIN is {pin}.")?;
@@ -464,26 +420,18 @@ fn made(credential: &Value, answer: AnswerForm, out: &mut dyn Write) -> Result<(
     Ok(())
 }
 
-fn text<'a>(from: &'a Value, key: &str) -> &'a str {
-    from.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
 fn line(credential: &Value, out: &mut dyn Write) -> Result<(), Fault> {
     let standing = credential
         .get("standing")
         .map_or("", |standing| text(standing, "state"));
-    let all = credential
-        .get("places")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice);
-    let all = all.unwrap_or_default();
+    let all = items(credential, "places");
     let pending = all.iter().filter(|place| place.get("why").is_some()).count();
     let on = match (all.len(), pending) {
         (0, _) => "on no lock".to_owned(),
         (count, 0) => format!("on {count} locks, as wanted"),
         (count, pending) => format!("on {count} locks, {pending} not as wanted"),
     };
-    writeln!(
+    Ok(writeln!(
         out,
         "{}  {:14}  {:9}  {:8}  of {}  {}  ({on})",
         text(credential, "id"),
@@ -492,16 +440,11 @@ fn line(credential: &Value, out: &mut dyn Write) -> Result<(), Fault> {
         standing,
         text(credential, "person"),
         text(credential, "label")
-    )?;
-    Ok(())
+    )?)
 }
 
 fn places(credential: &Value, out: &mut dyn Write) -> Result<(), Fault> {
-    let all = credential
-        .get("places")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice);
-    for place in all.unwrap_or_default() {
+    for place in items(credential, "places") {
         let slot = place
             .get("slot")
             .and_then(Value::as_u64)

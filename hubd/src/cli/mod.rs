@@ -14,6 +14,7 @@ mod keys;
 mod person;
 mod recovery;
 mod run;
+mod shown;
 mod slots;
 mod token;
 

@@ -4,9 +4,10 @@ use std::io::Write;
 
 use axum::http::Method;
 use clap::Subcommand;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::console::{Console, confirm, part};
+use super::shown::{Named, items, text};
 use super::{AnswerForm, Fault, Place, account};
 
 #[derive(Debug, Subcommand)]
@@ -71,18 +72,9 @@ pub(super) enum Person {
 pub(super) fn answer(command: &Person, out: &mut dyn Write) -> Result<(), Fault> {
     match command {
         Person::List { place, answer } => {
-            let people = Console::new(&place.load()?)?.get("/people")?;
-            if answer.json {
-                return Ok(writeln!(out, "{people}")?);
-            }
-            let people = people.as_array().cloned().unwrap_or_default();
-            if people.is_empty() {
-                writeln!(
-                    out,
-                    "There is nobody. Add somebody with `hubd person add NAME --role ROLE`."
-                )?;
-            }
-            people.iter().try_for_each(|person| line(person, out))
+            let people = Console::at(place)?.get("/people")?;
+            let none = "There is nobody. Add somebody with `hubd person add NAME --role ROLE`.";
+            answer.all(&people, none, out, line)
         }
         Person::Add {
             name,
@@ -92,8 +84,8 @@ pub(super) fn answer(command: &Person, out: &mut dyn Write) -> Result<(), Fault>
             answer,
         } => {
             let body = json!({ "name": name, "role": role.as_str(), "may_sign_in": may_sign_in });
-            let person = Console::new(&place.load()?)?.ask(Method::POST, "/people", Some(&body))?;
-            show(&person, *answer, out)
+            let person = Console::at(place)?.ask(Method::POST, "/people", Some(&body))?;
+            answer.one(&person, out, line)
         }
         Person::Change {
             person,
@@ -103,60 +95,45 @@ pub(super) fn answer(command: &Person, out: &mut dyn Write) -> Result<(), Fault>
             place,
             answer,
         } => {
-            let console = Console::new(&place.load()?)?;
-            let mut body = Map::new();
-            if let Some(name) = name {
-                body.insert("name".into(), json!(name));
-            }
-            if let Some(role) = role {
-                body.insert("role".into(), json!(role.as_str()));
-            }
-            if let Some(may) = may_sign_in {
-                body.insert("may_sign_in".into(), json!(may));
-            }
-            let path = format!("/people/{}", part(&console.person(person)?));
-            let person = console.ask(Method::PATCH, &path, Some(&Value::Object(body)))?;
-            show(&person, *answer, out)
+            let console = Console::at(place)?;
+            let body = Named::default()
+                .with("name", name.as_ref())
+                .with("role", role.map(hubd_model::Role::as_str))
+                .with("may_sign_in", *may_sign_in)
+                .body();
+            let person = console.ask(Method::PATCH, &path(&console, person)?, Some(&body))?;
+            answer.one(&person, out, line)
         }
         Person::Remove { person, yes, place } => {
-            let console = Console::new(&place.load()?)?;
-            let id = console.person(person)?;
+            let console = Console::at(place)?;
+            let path = path(&console, person)?;
             let what = format!("{person} is removed, and everything that opens a door for them is revoked");
             confirm(*yes, &what)?;
-            console.ask(Method::DELETE, &format!("/people/{}", part(&id)), None)?;
-            writeln!(
+            console.ask(Method::DELETE, &path, None)?;
+            Ok(writeln!(
                 out,
                 "{person} is removed. `hubd slots list` shows which locks are not free of their codes yet."
-            )?;
-            Ok(())
+            )?)
         }
     }
 }
 
-fn show(person: &Value, answer: AnswerForm, out: &mut dyn Write) -> Result<(), Fault> {
-    if answer.json {
-        return Ok(writeln!(out, "{person}")?);
-    }
-    line(person, out)
+fn path(console: &Console, person: &str) -> Result<String, Fault> {
+    Ok(format!("/people/{}", part(&console.person(person)?)))
 }
 
 fn line(person: &Value, out: &mut dyn Write) -> Result<(), Fault> {
-    let text = |key: &str| person.get(key).and_then(Value::as_str).unwrap_or("?");
-    let credentials = person
-        .get("credentials")
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len);
+    let credentials = items(person, "credentials").len();
     let account = if person.get("may_sign_in") == Some(&Value::Bool(true)) {
         ", may sign in"
     } else {
         ""
     };
-    writeln!(
+    Ok(writeln!(
         out,
         "{}  {:9}  {}  ({credentials} credentials{account})",
-        text("id"),
-        text("role"),
-        text("name")
-    )?;
-    Ok(())
+        text(person, "id"),
+        text(person, "role"),
+        text(person, "name")
+    )?)
 }

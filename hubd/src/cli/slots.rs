@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::console::{Console, confirm, part};
+use super::shown::{items, text};
 use super::{AnswerForm, Fault, Place};
 
 #[derive(Debug, Subcommand)]
@@ -117,7 +118,7 @@ pub(super) fn answer(command: &Slots, out: &mut dyn Write) -> Result<(), Fault> 
     match command {
         Slots::List { lock, place, answer } => list(lock.as_deref(), place, *answer, out),
         Slots::Refresh { lock, place } => {
-            let console = Console::new(&place.load()?)?;
+            let console = Console::at(place)?;
             let path = format!("/locks/{}/slots/refresh", part(&console.lock(lock)?));
             console.ask(Method::POST, &path, None)?;
             Ok(writeln!(out, "{lock} is asked for every slot.")?)
@@ -128,7 +129,7 @@ pub(super) fn answer(command: &Slots, out: &mut dyn Write) -> Result<(), Fault> 
             yes,
             place,
         } => {
-            let console = Console::new(&place.load()?)?;
+            let console = Console::at(place)?;
             let path = format!("/locks/{}/slots/refill", part(&console.lock(lock)?));
             let what = match from {
                 Some(from) => format!("{lock} takes the place of lock {from} and gets its codes"),
@@ -140,25 +141,25 @@ pub(super) fn answer(command: &Slots, out: &mut dyn Write) -> Result<(), Fault> 
             lock_lines(&codes, out)
         }
         Slots::Retry(which) => {
-            let console = Console::new(&which.place.load()?)?;
+            let console = Console::at(&which.place)?;
             let path = format!("{}/retry", which.path(&console)?);
             lock_lines(&console.ask(Method::POST, &path, None)?, out)
         }
         Slots::Adopt { which, person, label } => {
-            let console = Console::new(&which.place.load()?)?;
+            let console = Console::at(&which.place)?;
             let body = json!({ "person": console.person(person)?, "label": label });
             let path = format!("{}/adopt", which.path(&console)?);
             let credential = console.ask(Method::POST, &path, Some(&body))?;
-            let id = credential.get("id").and_then(Value::as_str).unwrap_or("?");
+            let id = text(&credential, "id");
             Ok(writeln!(out, "It is {person}'s now, as credential {id}.")?)
         }
         Slots::Ignore(which) => {
-            let console = Console::new(&which.place.load()?)?;
+            let console = Console::at(&which.place)?;
             let path = format!("{}/ignore", which.path(&console)?);
             lock_lines(&console.ask(Method::POST, &path, None)?, out)
         }
         Slots::Clear { which, yes } => {
-            let console = Console::new(&which.place.load()?)?;
+            let console = Console::at(&which.place)?;
             let path = which.path(&console)?;
             let what = format!(
                 "slot {} of {}, which the hub did not write, is cleared",
@@ -168,7 +169,7 @@ pub(super) fn answer(command: &Slots, out: &mut dyn Write) -> Result<(), Fault> 
             lock_lines(&console.ask(Method::DELETE, &path, None)?, out)
         }
         Slots::Forget { lock, yes, place } => {
-            let console = Console::new(&place.load()?)?;
+            let console = Console::at(place)?;
             confirm(*yes, &format!("what lock {lock} held is forgotten"))?;
             console.ask(Method::DELETE, &format!("/locks/{}/slots", part(lock)), None)?;
             Ok(writeln!(out, "What lock {lock} held is forgotten.")?)
@@ -177,34 +178,20 @@ pub(super) fn answer(command: &Slots, out: &mut dyn Write) -> Result<(), Fault> 
 }
 
 fn list(lock: Option<&str>, place: &Place, answer: AnswerForm, out: &mut dyn Write) -> Result<(), Fault> {
-    let console = Console::new(&place.load()?)?;
+    let console = Console::at(place)?;
     let codes = match lock {
         Some(lock) => console.get(&format!("/locks/{}/slots", part(&console.lock(lock)?)))?,
         None => console.get("/slots")?,
     };
-    if answer.json {
-        return Ok(writeln!(out, "{codes}")?);
+    if lock.is_some() {
+        answer.one(&codes, out, lock_lines)
+    } else {
+        answer.all(&codes, "No lock keeps codes.", out, lock_lines)
     }
-    match codes.as_array() {
-        Some(all) if all.is_empty() => Ok(writeln!(out, "No lock keeps codes.")?),
-        Some(all) => all.iter().try_for_each(|codes| lock_lines(codes, out)),
-        None => lock_lines(&codes, out),
-    }
-}
-
-fn text<'a>(from: &'a Value, key: &str) -> &'a str {
-    from.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// A lock's slots, for people.
 fn lock_lines(codes: &Value, out: &mut dyn Write) -> Result<(), Fault> {
-    let items = |key: &str| {
-        codes
-            .get(key)
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default()
-    };
     write!(out, "{} ({})", text(codes, "name"), text(codes, "lock"))?;
     match codes.get("read_at").and_then(Value::as_str) {
         Some(at) => writeln!(out, ", read {at}")?,
@@ -220,7 +207,7 @@ fn lock_lines(codes: &Value, out: &mut dyn Write) -> Result<(), Fault> {
             "  it lost {count} codes; `hubd slots refill` writes them again"
         )?;
     }
-    for slot in items("slots") {
+    for slot in items(codes, "slots") {
         let number = slot.get("slot").and_then(Value::as_u64).unwrap_or_default();
         let whose = slot
             .get("wanted")
@@ -232,21 +219,21 @@ fn lock_lines(codes: &Value, out: &mut dyn Write) -> Result<(), Fault> {
                 text(pending, "since"),
                 pending.get("why").map_or("", |why| text(why, "detail"))
             ),
-            None if text(&slot, "holder") == "foreign" => "which the hub leaves alone".to_owned(),
+            None if text(slot, "holder") == "foreign" => "which the hub leaves alone".to_owned(),
             None => "as wanted".to_owned(),
         };
         writeln!(
             out,
             "  {} {number}: {}{whose}, {how}",
-            text(&slot, "kind"),
-            text(&slot, "holder")
+            text(slot, "kind"),
+            text(slot, "holder")
         )?;
     }
-    for left in items("left_out") {
+    for left in items(codes, "left_out") {
         writeln!(
             out,
             "  credential {} has no slot: {}",
-            text(&left, "credential"),
+            text(left, "credential"),
             left.get("why").map_or("", |why| text(why, "detail"))
         )?;
     }
