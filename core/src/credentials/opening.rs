@@ -75,7 +75,7 @@ impl Keeper {
             kind: kind_of(via.source)?,
             slot: via.slot?,
         };
-        let id: &CredentialId = self.mirrors.get(lock)?.holder(key)?;
+        let id: &CredentialId = self.mirrors.get(lock)?.opener(key)?;
         self.credentials.get(id)
     }
 }

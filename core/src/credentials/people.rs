@@ -10,7 +10,8 @@ use super::hygiene::{self, Weakness};
 use super::mirror::Slot;
 use super::record::{Credential, Generation, Means, Person, Standing};
 use super::request::{
-    CredentialPatch, CredentialsAnswer, CredentialsRefusal, NewCredential, NewMeans, NewPerson, PersonPatch,
+    CredentialPatch, CredentialsAnswer, CredentialsRefusal, NewCredential, NewMeans, NewPerson, Patch,
+    PersonPatch,
 };
 use super::requests::{CREDENTIALS_MAX, LABEL_CHARS_MAX, PEOPLE_MAX};
 use super::{Around, Keeper, hours, plan};
@@ -201,6 +202,9 @@ impl Keeper {
         Self::check_store(around)?;
         let before = self.find_credential(id)?.clone();
         let mut after = before.clone();
+        if patch.uses_left == Patch::Set(Some(0)) {
+            return Err(CredentialsRefusal::BadUses);
+        }
         let refreshed = patch.uses_left.is_set();
         patch.label.apply(&mut after.label);
         patch.usage.apply(&mut after.usage);
@@ -256,7 +260,7 @@ impl Keeper {
             Self::check_store(around)?;
         }
         let patch = CredentialPatch {
-            locks: super::request::Patch::Set(locks),
+            locks: Patch::Set(locks),
             ..CredentialPatch::default()
         };
         let working = Around {

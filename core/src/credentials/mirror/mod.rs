@@ -459,9 +459,23 @@ impl Mirror {
         })
     }
 
-    /// Whose slot it is, when what is there is known to be theirs.
+    /// Whose slot it is.
     pub(crate) fn holder(&self, key: SlotKey) -> Option<&CredentialId> {
         self.slots.get(&key)?.credential()
+    }
+
+    /// Whose code opens from a slot, unless somebody put something of their own there, or may have.
+    pub(crate) fn opener(&self, key: SlotKey) -> Option<&CredentialId> {
+        let slot = self.slots.get(&key).filter(|slot| !slot.record.void)?;
+        let theirs = match slot.record.reported.as_ref().map(|reported| &reported.value) {
+            Some(SlotContent::Pin { pin, .. }) => {
+                let written = slot.record.confirmed.iter().map(|(written, _)| written);
+                let mut all = written.chain(&slot.record.attempts);
+                all.any(|written| written.pin.as_ref() == Some(pin))
+            }
+            None | Some(SlotContent::Unknown | SlotContent::Empty | SlotContent::Hidden { .. }) => true,
+        };
+        slot.credential().filter(|_| theirs)
     }
 
     /// The lock spoke, so it can be told what waits.

@@ -1,0 +1,88 @@
+//! What would let somebody in who should not, or say that it was somebody who it was not.
+
+use hubd_core::credentials::record::Standing;
+use hubd_core::credentials::request::{CredentialPatch, CredentialsRequest, NewCredential, NewMeans, Patch};
+use hubd_core::event::Event;
+use hubd_model::{CodeCapabilities, PersonId, Role, Schedule, Usage};
+
+use crate::home::{HOUR, Home, MINUTE, pin};
+use crate::lock::{Lock, Manners, pin_slot};
+
+fn home() -> (Home, PersonId) {
+    let capabilities = CodeCapabilities {
+        pin_slots: 20,
+        ..CodeCapabilities::default()
+    };
+    let mut home = Home::with_locks(1, [Lock::new(capabilities, Manners::default())]);
+    let anna = home.person("Anna", Role::Resident);
+    (home, anna)
+}
+
+/// Who opened, as the journal says of each movement at the keypad.
+fn openers(home: &Home) -> Vec<Option<PersonId>> {
+    let moved = home.journal.iter().filter_map(|entry| match &entry.event {
+        Event::LockOperated { via, .. } if via.slot.is_some() => Some(via.person.clone()),
+        _ => None,
+    });
+    moved.collect()
+}
+
+#[test]
+fn a_code_that_is_used_up_works_again_only_when_somebody_gives_it_uses() {
+    let (mut home, anna) = home();
+    let new = NewCredential {
+        person: anna,
+        label: String::new(),
+        means: NewMeans::Pin(pin("739416")),
+        usage: Usage::Daily,
+        schedule: Schedule::default(),
+        uses_left: Some(1),
+        locks: [home.id(2)].into(),
+    };
+    let code = home.add(new).unwrap();
+    home.wait(MINUTE);
+    home.enter(2, pin_slot(1));
+    home.wait(MINUTE);
+    let standing = |home: &Home| home.engine().credential(&code).unwrap().standing;
+    assert_eq!(standing(&home), Standing::UsedUp);
+    let change = |home: &mut Home, patch| {
+        let credential = code.clone();
+        home.ask(CredentialsRequest::ChangeCredential { credential, patch })
+    };
+    let uses = |uses| CredentialPatch {
+        uses_left: Patch::Set(uses),
+        ..CredentialPatch::default()
+    };
+    let refused = change(&mut home, uses(Some(0))).unwrap_err();
+    assert_eq!(refused.code(), "bad_uses");
+    let label = CredentialPatch {
+        label: Patch::Set("gardener".into()),
+        ..CredentialPatch::default()
+    };
+    change(&mut home, label).unwrap();
+    home.wait(HOUR);
+    assert_eq!(standing(&home), Standing::UsedUp);
+    assert!(!home.opens(2, "739416"));
+    change(&mut home, uses(Some(1))).unwrap();
+    home.wait(MINUTE);
+    assert!(home.opens(2, "739416"));
+}
+
+#[test]
+fn who_opens_with_a_code_that_somebody_typed_over_ours_is_not_taken_for_its_person() {
+    let (mut home, anna) = home();
+    home.grant(&anna, "739416", &[2]);
+    home.wait(HOUR);
+    home.enter(2, pin_slot(1));
+    assert_eq!(openers(&home), [Some(anna.clone())]);
+    home.forget_past();
+    // The lock says that it was changed, and the hub will write ours over it.
+    home.condemned.insert((2, pin_slot(1)));
+    home.type_in(2, pin_slot(1), Some("482915"));
+    home.enter(2, pin_slot(1));
+    assert_eq!(openers(&home), [None]);
+    home.wait(HOUR);
+    home.forget_past();
+    home.enter(2, pin_slot(1));
+    assert_eq!(openers(&home), [Some(anna)], "it is put right");
+}
