@@ -12,7 +12,7 @@ use super::plan::{is_clean, is_empty, is_occupied};
 use super::record::{Credential, EnabledFor, Generation, Holder, Means, Proof, Standing, Written};
 use super::request::{CredentialsAnswer, CredentialsRefusal};
 use super::requests::LABEL_CHARS_MAX;
-use super::{Around, Keeper, plan, tell};
+use super::{Around, Keeper, plan, tell, telling};
 use crate::outbox::Outbox;
 
 /// An emergency code that a person enables works no longer than this.
@@ -66,6 +66,7 @@ impl Keeper {
                     .slots
                     .get(&key)
                     .is_none_or(|slot| slot.record.holder == Holder::Nobody && !is_occupied(&slot.record));
+                // Whether it is free still is seen before the lock learns.
                 free.then_some(key)
             })
         });
@@ -86,7 +87,7 @@ impl Keeper {
             schedule: LockSchedule::default(),
             at: around.at(),
         };
-        mirror.arm_enrol(key, id, written, seq, around.now.mono);
+        mirror.want_enrol(key, id, written, seq, around.now.mono);
         if let Some(credential) = self.credentials.get_mut(id) {
             credential.locks.insert(lock.clone());
         }
@@ -103,15 +104,7 @@ impl Keeper {
         let slot = mirror.slot_mut(key);
         slot.pending = None;
         slot.change().pending_since = None;
-        let event = CredentialsEvent::SlotStuck {
-            key,
-            credential: about.credential,
-            person: about.person,
-            what: "enrol",
-            failures: 1,
-            reason,
-        };
-        tell(lock, event, out);
+        telling::tell_not_enrolled(key, about, reason, lock, out);
     }
 
     /// Makes a foreign code somebody's.

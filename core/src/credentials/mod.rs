@@ -431,6 +431,9 @@ impl Round<'_> {
         let (now, at) = (around.now.mono, around.at());
         mirror.dirty = false;
         mirror.give_up_silent(now, at);
+        for key in mirror.give_up_enrol(now) {
+            mirror.tell_late_enrol(key, credentials, lock, out);
+        }
         mirror.refill_frames(now);
         mirror.forget_late_copies(now);
         let secure = station.as_ref().is_some_and(|station| station.secure);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hubd_model::{CredentialId, LockId, MonoTime, SlotKey, UnixMillis};
 
 use super::event::{CredentialsEvent, Synced};
-use super::mirror::{self, About, Mirror};
+use super::mirror::{self, About, Mirror, Slot};
 use super::plan::{Task, is_occupied};
 use super::record::{Credential, CredentialsKey, CredentialsRecord, Holder};
 use super::view::Why;
@@ -28,6 +28,7 @@ impl Mirror {
         for key in &plan.releases {
             let about = self.about(*key, credentials);
             let slot = self.slot_mut(*key);
+            let enrol = slot.enrol.take();
             let pending = slot.settle(now);
             let record = slot.change();
             record.holder = if is_occupied(record) {
@@ -39,7 +40,10 @@ impl Mirror {
             record.schedule_refused = None;
             record.named = None;
             record.tried = None;
-            if pending {
+            if enrol.is_some() {
+                let reason = "somebody else put something into the slot that was free; ask for it again";
+                tell_not_enrolled(*key, about, reason.to_owned(), lock, out);
+            } else if pending {
                 tell_synced(*key, about, Synced::Cleared, lock, out);
             }
         }
@@ -69,7 +73,12 @@ impl Mirror {
                 pending.insert(key, task);
             }
         }
-        let keys: Vec<SlotKey> = self.slots.keys().copied().collect();
+        let given = |slot: &Slot| matches!(slot.record.holder, Holder::Ours(_) | Holder::Condemned);
+        let concerned = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.pending.is_some() || given(slot));
+        let keys: Vec<SlotKey> = concerned.map(|(key, _)| *key).collect();
         for key in keys {
             let Some(slot) = self.slots.get(&key) else {
                 continue;
@@ -128,6 +137,22 @@ impl Mirror {
             what: self.purpose(key, task.act.as_str()),
         };
         tell(lock, event, out)
+    }
+
+    /// Nothing was learnt in time: the slot is as before.
+    pub(super) fn tell_late_enrol(
+        &mut self,
+        key: SlotKey,
+        credentials: &BTreeMap<CredentialId, Credential>,
+        lock: &LockId,
+        out: &mut Outbox,
+    ) {
+        let about = self.about(key, credentials);
+        let slot = self.slot_mut(key);
+        slot.pending = None;
+        slot.change().pending_since = None;
+        let reason = "the lock could not be asked to learn in time; ask for it again at the lock";
+        tell_not_enrolled(key, about, reason.to_owned(), lock, out);
     }
 
     pub(super) fn tell_stuck(
@@ -238,6 +263,19 @@ pub(super) const fn is_unrest(why: &Why) -> bool {
         | Why::Gone
         | Why::EnrolAgain => true,
     }
+}
+
+/// Tells that a lock learnt nothing, and why.
+pub(super) fn tell_not_enrolled(key: SlotKey, about: About, reason: String, lock: &LockId, out: &mut Outbox) {
+    let event = CredentialsEvent::SlotStuck {
+        key,
+        credential: about.credential,
+        person: about.person,
+        what: "enrol",
+        failures: 1,
+        reason,
+    };
+    tell(lock, event, out);
 }
 
 fn tell_synced(key: SlotKey, about: About, synced: Synced, lock: &LockId, out: &mut Outbox) {

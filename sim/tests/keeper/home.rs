@@ -496,8 +496,8 @@ impl Home {
         let lock = self.locks.get_mut(&node)?;
         let ignores = lock.manners.ignores_clear > 0 && chance.happens(lock.manners.ignores_clear);
         let key = match what {
-            CodeTask::Write { key, .. } | CodeTask::Clear(key) => Some(*key),
-            CodeTask::ReadAll { .. } | CodeTask::Read(_) | CodeTask::Enrol(_) | CodeTask::Name { .. } => None,
+            CodeTask::Write { key, .. } | CodeTask::Clear(key) | CodeTask::Enrol(key) => Some(*key),
+            CodeTask::ReadAll { .. } | CodeTask::Read(_) | CodeTask::Name { .. } => None,
         };
         self.changes += 1;
         let before = key.and_then(|key| lock.held.get(&key).cloned());

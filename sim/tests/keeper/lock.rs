@@ -64,6 +64,8 @@ pub struct Lock {
     pub held: BTreeMap<SlotKey, Held>,
     /// The names of the slots' users.
     pub names: BTreeMap<SlotKey, String>,
+    /// A tag that somebody holds to it, to be learnt once.
+    pub tag: Option<Pin>,
 }
 
 pub fn pin_slot(number: u16) -> SlotKey {
@@ -77,6 +79,7 @@ impl Lock {
             manners,
             held: BTreeMap::new(),
             names: BTreeMap::new(),
+            tag: None,
         }
     }
 
@@ -99,7 +102,9 @@ impl Lock {
             key,
             content: match held {
                 None => SlotContent::Empty,
-                Some(_) if self.manners.masks => SlotContent::Hidden { enabled: true },
+                Some(_) if self.manners.masks || key.kind != CredentialKind::Pin => {
+                    SlotContent::Hidden { enabled: true }
+                }
                 Some(held) => SlotContent::Pin {
                     pin: held.pin.clone(),
                     enabled: true,
@@ -132,7 +137,18 @@ impl Lock {
     pub fn take(&mut self, task: &CodeTask, ignores: bool) -> Result<(), CodeRefusal> {
         match task {
             CodeTask::ReadAll { .. } | CodeTask::Read(_) => Ok(()),
-            CodeTask::Enrol(_) => Err(CodeRefusal::NotSupported),
+            CodeTask::Enrol(key) => {
+                self.check(*key)?;
+                let pin = self.tag.take();
+                let pin = pin.ok_or_else(|| CodeRefusal::Other("nobody held a tag to the lock".into()))?;
+                let held = Held {
+                    pin,
+                    schedule: LockSchedule::default(),
+                    typed: false,
+                };
+                self.held.insert(*key, held);
+                Ok(())
+            }
             CodeTask::Clear(key) => {
                 self.check(*key)?;
                 if !ignores {
@@ -177,7 +193,12 @@ impl Lock {
     }
 
     fn check(&self, key: SlotKey) -> Result<(), CodeRefusal> {
-        let kept = key.kind == CredentialKind::Pin && key.slot.number() <= self.capabilities.pin_slots;
+        let slots = match key.kind {
+            CredentialKind::Pin => self.capabilities.pin_slots,
+            CredentialKind::Rfid => self.capabilities.rfid_slots,
+            CredentialKind::Fingerprint => self.capabilities.finger_slots,
+        };
+        let kept = key.slot.number() <= slots;
         if kept {
             Ok(())
         } else {

@@ -13,6 +13,7 @@
     reason = "a test that panics fails, as it should, and a broken year is named"
 )]
 
+mod enrolling;
 mod faults;
 mod folk;
 mod home;

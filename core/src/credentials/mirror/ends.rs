@@ -131,8 +131,12 @@ impl Mirror {
                 return Ended::default();
             }
             Act::Enrol(_) => {
+                let mut attempts = slot.record.attempts.iter();
+                let learnt = attempts.rfind(|written| written.pin.is_none()).cloned();
                 slot.record.attempts.retain(|written| written.pin.is_some());
                 if is_occupied(&slot.record) {
+                    let learnt = learnt.map(|learnt| (learnt, Proof::Acknowledged));
+                    slot.record.confirmed = learnt.or(slot.record.confirmed.take());
                     slot.succeed(now, at);
                 } else {
                     let reason = "the lock learnt nothing; ask for it again and hold the tag or finger to it";

@@ -23,7 +23,7 @@ use hubd_model::{
     SlotContent, SlotKey, UnixMillis, WallTime,
 };
 
-use super::plan::{Act, Class, Goal, LockFacts, Plan, SlotFacts, Task, is_empty, is_occupied};
+use super::plan::{Act, Class, Goal, LockFacts, Plan, SlotFacts, Task, is_clean, is_empty, is_occupied};
 use super::record::{Holder, MirrorRecord, SlotRecord, Written};
 use super::view::Why;
 use crate::view::Reported;
@@ -34,6 +34,9 @@ pub(crate) const LATE_MAX: Millis = Millis::from_secs(600);
 pub(crate) const SILENCE_MAX: Millis = Millis::from_secs(600);
 /// An empty slot may be written for the first time when it was seen empty within this.
 pub(crate) const FRESH_MAX: Millis = Millis::from_secs(600);
+/// A lock is put into the mode in which it learns within this, while somebody stands there who asked for it, or not at
+/// all: later a stranger could.
+pub(crate) const ENROL_MAX: Millis = Millis::from_secs(60);
 /// A lock's own word of a change within this after a task of ours is its echo.
 pub(crate) const ECHO_MAX: Millis = Millis::from_secs(10);
 /// A lock that nothing is wanted of is read for the first time after this, when its inclusion is long over.
@@ -89,10 +92,10 @@ pub(crate) struct Slot {
     asked: bool,
     /// The newest write of `attempts` may leave when this entry is on disk.
     armed: u64,
-    /// The newest write of `attempts`, while it never left.
+    /// The newest of `attempts`, while it never left.
     unsent: Option<Written>,
-    /// A person asked for a tag or finger to be learnt, and the entry that has to be on disk first.
-    enrol: Option<u64>,
+    /// A person asked for a tag or finger to be learnt: what is noted before the lock is told, and until when.
+    pub(crate) enrol: Option<(Written, MonoTime)>,
     /// How often the lock showed another schedule than it was told.
     schedule_tries: u8,
     /// Since when it is pending, and whether somebody was told.
@@ -192,6 +195,17 @@ impl Slot {
                 Row::Save
             }
         }
+    }
+
+    /// Whether it was seen empty so lately that nobody else will have put something there.
+    fn is_fresh(&self, now: MonoTime) -> bool {
+        let seen = self.seen.is_some_and(|seen| now.since(seen) <= FRESH_MAX);
+        seen && is_empty(&self.record) && !self.record.unread
+    }
+
+    /// Whether the lock may learn into it: what is there is ours, or nothing is.
+    fn may_enrol(&self, now: MonoTime) -> bool {
+        !is_clean(&self.record) || self.is_fresh(now)
     }
 
     fn settled(&self, now: MonoTime) -> bool {
@@ -415,8 +429,8 @@ impl Mirror {
     pub(crate) fn facts(&self, now: MonoTime) -> Vec<SlotFacts<'_>> {
         let facts = self.slots.values().map(|slot| SlotFacts {
             record: &slot.record,
-            fresh: slot.seen.is_some_and(|seen| now.since(seen) <= FRESH_MAX) && is_empty(&slot.record),
-            settled: slot.settled(now),
+            fresh: slot.is_fresh(now),
+            settled: slot.settled(now) && slot.enrol.is_none(),
             refused: slot.refused,
         });
         facts.collect()
@@ -511,8 +525,9 @@ impl Mirror {
         self.dirty = true;
     }
 
-    /// Notes that a tag or finger may be learnt into a slot as soon as the entry `seq` is on disk.
-    pub(crate) fn arm_enrol(
+    /// Gives a slot to a credential that the lock shall learn, for as long as somebody stands there with a tag or finger;
+    /// `seq` is the entry that tells of it.
+    pub(crate) fn want_enrol(
         &mut self,
         key: SlotKey,
         credential: &CredentialId,
@@ -522,16 +537,29 @@ impl Mirror {
     ) {
         let at = written.at;
         let slot = self.slot_mut(key);
-        slot.enrol = Some(seq);
+        let at_once = slot.may_enrol(now);
+        slot.enrol = Some((written, now + ENROL_MAX));
         slot.next_try = now;
         slot.pending = Some((now, false));
         let record = slot.change();
         record.holder = Holder::Ours(credential.clone());
         record.pending_since = Some(at);
-        record.confirmed = None;
-        record.attempts.retain(|other| other.pin.is_some());
-        record.attempts.push(written);
         self.dirty = true;
+        if at_once && !self.is_armed(&Act::Enrol(key)) {
+            self.arm(&Act::Enrol(key), seq, at);
+        }
+    }
+
+    /// Slots into which nothing can be learnt any more, because nobody waits there for so long.
+    pub(crate) fn give_up_enrol(&mut self, now: MonoTime) -> Vec<SlotKey> {
+        let mut late = Vec::new();
+        for (key, slot) in &mut self.slots {
+            if slot.enrol.take_if(|(_, until)| *until <= now).is_some() {
+                slot.disarm();
+                late.push(*key);
+            }
+        }
+        late
     }
 
     /// Counts what a task cost. What housekeeping overdraws it earns back before it goes on; what people ask for takes

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use hubd_model::{
-    CodeCapabilities, CodeTask, CodeTaskId, Millis, MonoTime, SlotKey, SlotWish, UnixMillis, Urgency,
-    WallTime,
+    CodeCapabilities, CodeTask, CodeTaskId, MonoTime, SlotKey, SlotWish, UnixMillis, Urgency, WallTime,
 };
 
 use super::{
@@ -39,9 +38,14 @@ impl Mirror {
         }
         for (key, slot) in &self.slots {
             if slot.enrol.is_some() {
+                let act = if slot.may_enrol(around.now) {
+                    Act::Enrol(*key)
+                } else {
+                    Act::Read(*key)
+                };
                 tasks.push(Task {
                     class: Class::Grant,
-                    act: Act::Enrol(*key),
+                    act,
                 });
             }
         }
@@ -81,8 +85,12 @@ impl Mirror {
         self.check_at(around).is_some_and(|due| due <= at)
     }
 
-    /// Whether a write's row says that it may have left.
+    /// Whether the row of a write, or of what the lock learns, says that it may have left.
     pub(crate) fn is_armed(&self, act: &Act) -> bool {
+        if let Act::Enrol(key) = act {
+            let slot = self.slots.get(key);
+            return slot.is_some_and(|slot| slot.record.attempts.iter().any(|written| written.pin.is_none()));
+        }
         let Act::Write {
             key, pin, schedule, ..
         } = act
@@ -95,8 +103,18 @@ impl Mirror {
         })
     }
 
-    /// Notes that a write may leave as soon as the entry `seq` is on disk.
+    /// Notes that a write may leave as soon as the entry `seq` is on disk, or that the lock may learn.
     pub(crate) fn arm(&mut self, act: &Act, seq: u64, at: UnixMillis) {
+        if let Act::Enrol(key) = act {
+            let slot = self.slot_mut(*key);
+            let Some((written, _)) = slot.enrol.clone() else {
+                return;
+            };
+            slot.armed = seq;
+            slot.change().attempts.push(written.clone());
+            slot.unsent = Some(written);
+            return;
+        }
         let Act::Write {
             key,
             generation,
@@ -138,7 +156,9 @@ impl Mirror {
             .collect();
         let mut any = false;
         for (key, slot) in &mut self.slots {
-            let Some(unsent) = &slot.unsent else { continue };
+            let Some(unsent) = slot.unsent.as_ref().filter(|_| slot.enrol.is_none()) else {
+                continue;
+            };
             let wanted = writes
                 .get(key)
                 .is_some_and(|(pin, schedule)| same_write(unsent, Some(pin), schedule));
@@ -187,8 +207,7 @@ impl Mirror {
             return Err(Why::Retrying(reason.unwrap_or_default()));
         }
         let armed = match &task.act {
-            Act::Write { .. } => slot.map_or(u64::MAX, |slot| slot.armed),
-            Act::Enrol(_) => slot.and_then(|slot| slot.enrol).unwrap_or(u64::MAX),
+            Act::Write { .. } | Act::Enrol(_) => slot.map_or(u64::MAX, |slot| slot.armed),
             Act::ReadAll | Act::Read(_) | Act::Clear(_) | Act::Name { .. } => 0,
         };
         if armed > around.durable {
@@ -248,7 +267,10 @@ impl Mirror {
         if let Some(slot) = task.act.key().and_then(|key| self.slots.get_mut(&key)) {
             match &task.act {
                 Act::Write { .. } => slot.unsent = None,
-                Act::Enrol(_) => slot.enrol = None,
+                Act::Enrol(_) => {
+                    slot.enrol = None;
+                    slot.unsent = None;
+                }
                 Act::ReadAll | Act::Read(_) | Act::Clear(_) | Act::Name { .. } => {}
             }
         }
@@ -321,7 +343,8 @@ impl Mirror {
             let stuck = stuck
                 .into_iter()
                 .flat_map(|since| [since + STUCK_REVOKED_AFTER, since + STUCK_AFTER]);
-            late.into_iter().chain(stuck)
+            let enrol = slot.enrol.iter().map(|(_, until)| *until);
+            late.into_iter().chain(stuck).chain(enrol)
         });
         let flights = self.flights.values().map(|flight| flight.heard + SILENCE_MAX);
         let all = retries.chain(slots).chain(flights);
@@ -365,7 +388,7 @@ impl Mirror {
 
 impl Slot {
     /// Forgets a write that never left.
-    fn disarm(&mut self) -> bool {
+    pub(super) fn disarm(&mut self) -> bool {
         let Some(unsent) = self.unsent.take() else {
             return false;
         };
