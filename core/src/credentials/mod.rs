@@ -43,7 +43,7 @@ use chance::Chance;
 use event::{Change, CredentialsEvent};
 use mirror::sending::Surroundings;
 use mirror::{Dates, Mirror, Slot};
-use plan::Household;
+use plan::{Household, Ranking};
 use record::{Credential, CredentialsKey, CredentialsMemory, CredentialsRecord, Person, Standing};
 
 /// A plan that gives slots away is made again with them given; it ends after so many turns.
@@ -80,6 +80,8 @@ pub(crate) struct Keeper {
     durable: u64,
     changed_people: BTreeSet<PersonId>,
     changed_credentials: BTreeSet<CredentialId>,
+    /// Who goes first, as long as nobody is changed.
+    ranking: Option<Ranking>,
     /// Whether something removed may be proven gone since that was looked at.
     sweep: bool,
     /// The incident in which doors are released.
@@ -281,6 +283,7 @@ impl Keeper {
     pub(crate) fn run(&mut self, around: &Around<'_>, out: &mut Outbox) {
         let now = around.now;
         self.follow_spans(around, out);
+        self.forget_ranking();
         let due = |mirror: &Mirror| {
             mirror.dirty
                 || mirror.wake.is_some_and(|wake| wake <= now.mono)
@@ -288,7 +291,11 @@ impl Keeper {
         };
         if self.mirrors.values().any(due) {
             self.end_emergencies(around, out);
-            let house = Household::new(&self.people, &self.credentials, around.zone, now.wall);
+            self.forget_ranking();
+            let ranking = self
+                .ranking
+                .get_or_insert_with(|| Ranking::new(&self.people, &self.credentials));
+            let house = Household::ranked(&self.people, &self.credentials, ranking, around.zone, now.wall);
             let round = Round {
                 house: &house,
                 credentials: &self.credentials,
@@ -313,6 +320,13 @@ impl Keeper {
         let mirrors = self.mirrors.values();
         let wakes = mirrors.flat_map(|mirror| mirror.wake.into_iter().chain(mirror.dates.look(now)));
         self.wake = wakes.chain(self.spans.look(now)).min();
+    }
+
+    /// Whoever was changed may go before others now.
+    fn forget_ranking(&mut self) {
+        if !(self.changed_credentials.is_empty() && self.changed_people.is_empty()) {
+            self.ranking = None;
+        }
     }
 
     fn drifted(&mut self, lock: &LockId, key: SlotKey, drift: Option<event::Drift>, out: &mut Outbox) {
@@ -350,6 +364,7 @@ impl Keeper {
             let Some(credential) = self.credentials.remove(&id) else {
                 continue;
             };
+            self.ranking = None;
             self.changed_credentials.remove(&id);
             out.forget_intent(RecordKey::Credentials(CredentialsKey::Credential(id.clone())));
             let event = CredentialsEvent::CredentialChanged {

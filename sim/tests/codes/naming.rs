@@ -6,8 +6,9 @@ use hubd_sim::device::Act;
 use crate::rig::pin_key;
 use crate::{NO_SCHEDULE, credential, one, refused, until, v1, v2, write};
 
-/// What a rename costs at most: user, slot, the name, and the user read back, a question and an answer each.
-const FRAMES_MAX: u32 = 8;
+/// What a rename costs at most: user, slot, the name, and the user read back, a question and an answer each, and a nonce
+/// each way where none is there.
+const FRAMES_MAX: u32 = 10;
 
 fn rename(key: SlotKey, name: &str) -> CodeTask {
     CodeTask::Name {

@@ -210,11 +210,9 @@ impl Year {
     }
 
     fn credentials(&self) -> Vec<CredentialId> {
-        let credentials = self.home.engine().credentials();
-        let mine = credentials
-            .into_iter()
-            .filter(|view| view.standing != Standing::Removed);
-        mine.map(|view| view.id).collect()
+        let rows = self.home.credentials.values();
+        let mine = rows.filter(|row| row.standing != Standing::Removed);
+        mine.map(|row| row.id.clone()).collect()
     }
 
     fn one(&mut self) -> Option<CredentialId> {

@@ -19,14 +19,29 @@ impl Mirror {
         now: MonoTime,
         at: UnixMillis,
     ) -> Option<Drift> {
+        let mut asked = false;
         for flight in self.flights.values_mut() {
             let concerns = flight.act == Act::ReadAll || flight.act.key() == Some(key);
             if concerns {
+                asked = true;
                 flight.heard = now;
                 flight.reported.insert(key);
             }
         }
-        self.dirty = true;
+        let drift = self.learn(key, content, schedule, now, at);
+        // What was asked for is followed by its end, and one plan then is enough.
+        self.dirty |= !asked || drift.is_some();
+        drift
+    }
+
+    fn learn(
+        &mut self,
+        key: SlotKey,
+        content: SlotContent,
+        schedule: Option<LockSchedule>,
+        now: MonoTime,
+        at: UnixMillis,
+    ) -> Option<Drift> {
         let known = self.record.read_at.is_some();
         let busy = self.is_changing(key);
         let wanted = self.goal_now(key).is_some();

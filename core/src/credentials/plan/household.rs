@@ -1,5 +1,6 @@
 //! Who there is and what time it is, put in order once for all locks.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use hubd_model::{CredentialId, PersonId, Role, UnixMillis, Usage, WallTime, Zone};
@@ -13,10 +14,8 @@ pub struct Household<'a> {
     pub(super) wall: WallTime,
     /// By the credential's id.
     pub(super) members: Vec<Member<'a>>,
-    /// Places in `members`: who goes first.
-    pub(super) by_rank: Vec<usize>,
-    /// How many different PINs there are.
-    pub(super) pins: usize,
+    /// Who goes first, and who has equal PINs.
+    pub(super) ranking: Cow<'a, Ranking>,
 }
 
 /// A credential and its person.
@@ -25,8 +24,17 @@ pub(super) struct Member<'a> {
     pub(super) credential: &'a Credential,
     /// `None` when there is no such person.
     pub(super) person: Option<&'a Person>,
-    /// Equal for two credentials with one PIN; `None` for what has no PIN.
-    pub(super) pin: Option<usize>,
+}
+
+/// Who goes first, and who has equal PINs: the same as long as nobody changes a person or credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ranking {
+    /// Places in the order of the credentials' ids: who goes first.
+    pub(super) by_rank: Vec<usize>,
+    /// For each place: equal for two credentials with one PIN; `None` for what has no PIN.
+    pub(super) pins: Vec<Option<usize>>,
+    /// How many different PINs there are.
+    pub(super) pins_count: usize,
 }
 
 impl<'a> Household<'a> {
@@ -37,22 +45,28 @@ impl<'a> Household<'a> {
         zone: &'a Zone,
         wall: WallTime,
     ) -> Self {
-        let members = credentials.values().map(|credential| Member {
-            credential,
-            person: people.get(&credential.person),
-            pin: None,
-        });
-        let mut members: Vec<Member<'a>> = members.collect();
-        let pins = number_pins(&mut members);
-        let mut ranked: Vec<_> = members.iter().map(Member::rank).zip(0..).collect();
-        // Of equals the one with the smaller id goes first.
-        ranked.sort_unstable();
+        let members = members(people, credentials);
         Self {
             zone,
             wall,
+            ranking: Cow::Owned(Ranking::of(&members)),
             members,
-            by_rank: ranked.into_iter().map(|(_, place)| place).collect(),
-            pins,
+        }
+    }
+
+    /// The same, with a ranking that was made of the same people and credentials before.
+    pub fn ranked(
+        people: &'a BTreeMap<PersonId, Person>,
+        credentials: &'a BTreeMap<CredentialId, Credential>,
+        ranking: &'a Ranking,
+        zone: &'a Zone,
+        wall: WallTime,
+    ) -> Self {
+        Self {
+            zone,
+            wall,
+            members: members(people, credentials),
+            ranking: Cow::Borrowed(ranking),
         }
     }
 
@@ -83,8 +97,41 @@ impl Member<'_> {
     }
 }
 
-/// Gives equal PINs one number; how many numbers there are.
-fn number_pins(members: &mut [Member<'_>]) -> usize {
+impl Ranking {
+    /// The ranking of these people and credentials.
+    pub fn new(
+        people: &BTreeMap<PersonId, Person>,
+        credentials: &BTreeMap<CredentialId, Credential>,
+    ) -> Self {
+        Self::of(&members(people, credentials))
+    }
+
+    fn of(members: &[Member<'_>]) -> Self {
+        let mut ranked: Vec<_> = members.iter().map(Member::rank).zip(0..).collect();
+        // Of equals the one with the smaller id goes first.
+        ranked.sort_unstable();
+        let (pins, pins_count) = number_pins(members);
+        Self {
+            by_rank: ranked.into_iter().map(|(_, place)| place).collect(),
+            pins,
+            pins_count,
+        }
+    }
+}
+
+fn members<'a>(
+    people: &'a BTreeMap<PersonId, Person>,
+    credentials: &'a BTreeMap<CredentialId, Credential>,
+) -> Vec<Member<'a>> {
+    let members = credentials.values().map(|credential| Member {
+        credential,
+        person: people.get(&credential.person),
+    });
+    members.collect()
+}
+
+/// Gives equal PINs one number, by place; and how many numbers there are.
+fn number_pins(members: &[Member<'_>]) -> (Vec<Option<usize>>, usize) {
     let mut pins: Vec<(&str, usize)> = members
         .iter()
         .zip(0..)
@@ -94,14 +141,15 @@ fn number_pins(members: &mut [Member<'_>]) -> usize {
         })
         .collect();
     pins.sort_unstable();
+    let mut numbers = vec![None; members.len()];
     let mut count = 0;
     for same in pins.chunk_by(|(one, _), (other, _)| one == other) {
         for (_, place) in same {
-            if let Some(member) = members.get_mut(*place) {
-                member.pin = Some(count);
+            if let Some(number) = numbers.get_mut(*place) {
+                *number = Some(count);
             }
         }
         count += 1;
     }
-    count
+    (numbers, count)
 }

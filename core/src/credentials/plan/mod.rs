@@ -24,7 +24,7 @@ use hubd_model::{
 pub use facts::{
     LockFacts, SlotFacts, capacity, holds, is_beyond, is_clean, is_consistent, is_empty, is_occupied,
 };
-pub use household::Household;
+pub use household::{Household, Ranking};
 
 use super::hours::{self, Kept, Presence};
 use super::record::{Credential, EnabledFor, Generation, Holder, Means, Person, Standing};
@@ -180,7 +180,7 @@ pub fn plan(lock: LockFacts<'_>, house: &Household<'_>, slots: &[SlotFacts<'_>])
         slots,
         places: None,
         tended: vec![false; slots.len()],
-        owners: vec![None; house.pins],
+        owners: vec![None; house.ranking.pins_count],
         plan: Plan::default(),
     }
     .run()
@@ -215,7 +215,7 @@ impl<'a> Planner<'a> {
         // Who has a slot goes first.
         for has_slot in [true, false] {
             let mut next = 0;
-            for place in &house.by_rank {
+            for place in &house.ranking.by_rank {
                 let slot = held.get(*place).copied().flatten();
                 let member = house.members.get(*place);
                 let Some(member) = member.filter(|_| slot.is_some() == has_slot) else {
@@ -226,7 +226,8 @@ impl<'a> Planner<'a> {
                 if !here || member.credential.means.kind().is_none() {
                     continue;
                 }
-                let party = self.party(member, slot);
+                let pin = house.ranking.pins.get(*place).copied().flatten();
+                let party = self.party(member, pin, slot);
                 match slot {
                     Some(slot) => {
                         if let Some(tended) = self.tended.get_mut(slot) {
@@ -241,7 +242,7 @@ impl<'a> Planner<'a> {
                     None => homeless.push(party),
                 }
             }
-            if next == house.by_rank.len() {
+            if next == house.ranking.by_rank.len() {
                 break;
             }
         }
@@ -288,12 +289,12 @@ impl<'a> Planner<'a> {
     }
 
     /// What a credential wants of the lock. Of two with one PIN the later wants nothing.
-    fn party(&mut self, member: &Member<'a>, slot: Option<usize>) -> Party<'a> {
+    fn party(&mut self, member: &Member<'a>, pin: Option<usize>, slot: Option<usize>) -> Party<'a> {
         let credential = member.credential;
         let slot = slot.and_then(|slot| self.slots.get(slot));
         let mut stance = self.stance(member, slot);
         self.note_next(credential, &stance);
-        let owner = member.pin.and_then(|pin| self.owners.get_mut(pin));
+        let owner = pin.and_then(|pin| self.owners.get_mut(pin));
         if let Some(owner) = owner
             && stance != Stance::Absent
         {
