@@ -218,6 +218,17 @@ function operations({ controller, wire, air, home }) {
 			if (seconds) setTimeout(() => wire.plug().catch((error) => console.error(error)), seconds * 1000);
 			return {};
 		},
+		/** Somebody plugs in another dongle of the same kind: it has a network of its own, and no node in it. */
+		async replaceDongle({ homeId }) {
+			wire.unplug();
+			wire.memory.replace(homeId);
+			await wire.plug();
+			return {};
+		},
+		/** The network that the dongle is in. */
+		network() {
+			return { homeId: controller.homeId, nodes: [...controller.nodes.keys()] };
+		},
 		async plug() {
 			await wire.plug();
 			return {};

@@ -6,6 +6,7 @@
 const net = require("node:net");
 const serialapi = require("@zwave-js/serial/serialapi");
 const { now, keep } = require("./clock.cjs");
+const { Memory, NVM_OPERATIONS } = require("./memory.cjs");
 
 const SOF = 0x01, ACK = 0x06, NAK = 0x15, CAN = 0x18;
 const ADD_NODE = 0x4a, REMOVE_NODE = 0x4b, SEND_DATA = 0x13, SEND_DATA_BRIDGE = 0xa9, SOFT_RESET = 0x08;
@@ -48,6 +49,7 @@ class SerialSide {
 		this.connections = 0;
 		this.removeNext = undefined;
 		this.air = undefined; // asks nodes whether they are there
+		this.memory = new Memory(controller);
 		controller.mockPort.emitData = (data) => this.emit(data);
 		this.server = net.createServer({ noDelay: true }, (socket) => this.connect(socket));
 	}
@@ -207,7 +209,11 @@ class SerialSide {
 		if (this.hit("nak")) return this.write([NAK]);
 		if (this.hit("can")) return this.write([CAN]);
 		if (this.hit("garbage")) this.write([0xde, 0xad, 0xbe, 0xef]);
-		if (fn === SOFT_RESET) this.reset();
+		if (fn === SOFT_RESET) {
+			this.reset();
+			return void this.memory.restart().then(() => this.give(data), (error) => console.error("mock:", error.message));
+		}
+		if (fn === NVM_OPERATIONS) return this.operate(data);
 		if (fn === ADD_NODE || fn === REMOVE_NODE) return this.networkManagement(data);
 		if (fn === IS_FAILED) {
 			this.write([ACK]);
@@ -251,6 +257,15 @@ class SerialSide {
 		}
 		if (data[3] === ADD_NODE && mode === 0x08) return this.give(frame([0x00, ADD_NODE, options | 0x01, callback]));
 		return this.give(data);
+	}
+
+	// The mock has no memory.
+	operate(data) {
+		this.write([ACK]);
+		this.memory.operate([...data.subarray(4, -1)]).then(
+			(answer) => this.emit(frame([0x01, NVM_OPERATIONS, ...answer])),
+			(error) => console.error("mock:", error.message),
+		);
 	}
 
 	/** Removes a node as a dongle does: only one that it could not reach last, and after it was asked once more. */
