@@ -106,10 +106,8 @@ impl Keeper {
         if let Some(person) = self.people.get_mut(id) {
             person.removed = true;
         }
-        // Somebody without any credential is forgotten at the end of this mutation.
-        if theirs.is_empty() {
-            self.forget_removed(out);
-        }
+        // Whoever has nothing on a lock any more is forgotten now: no lock will say anything that it could follow from.
+        self.forget_removed(out);
         Ok(CredentialsAnswer::Done)
     }
 

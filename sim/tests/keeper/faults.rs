@@ -1,6 +1,6 @@
 //! What would let somebody in who should not, or say that it was somebody who it was not.
 
-use hubd_core::credentials::record::Standing;
+use hubd_core::credentials::record::{CredentialsRecord, Standing};
 use hubd_core::credentials::request::{CredentialPatch, CredentialsRequest, NewCredential, NewMeans, Patch};
 use hubd_core::event::Event;
 use hubd_model::{CodeCapabilities, PersonId, Role, Schedule, Usage};
@@ -85,4 +85,17 @@ fn who_opens_with_a_code_that_somebody_typed_over_ours_is_not_taken_for_its_pers
     home.forget_past();
     home.enter(2, pin_slot(1));
     assert_eq!(openers(&home), [Some(anna)], "it is put right");
+}
+
+#[test]
+fn a_person_whose_codes_were_on_no_lock_is_forgotten_at_once() {
+    let (mut home, anna) = home();
+    home.grant(&anna, "739416", &[]);
+    home.wait(HOUR);
+    home.ask(CredentialsRequest::RemovePerson { person: anna })
+        .unwrap();
+    home.wait(MINUTE);
+    let people = home.rows.values();
+    let people = people.filter(|row| matches!(row, CredentialsRecord::Person(_)));
+    assert_eq!(people.count(), 0);
 }
