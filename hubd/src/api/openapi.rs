@@ -136,7 +136,8 @@ impl Modify for WhoMay {
     }
 }
 
-/// The document as the code has it, ended by a line break.
+/// The document as the code has it, ended by a line break. Only the test that compares asks for it: the daemon has the
+/// committed one, and carries nothing that makes another.
 ///
 /// # Errors
 /// Never in practice: the document is a tree of plain values.
