@@ -37,7 +37,8 @@ use crate::supervise::RadioLink;
 
 /// After so many turns everybody gets one, whoever else has something to say.
 const TURNS_IN_A_ROW_MAX: u32 = 32;
-/// How long what is spooled waits for its commit: until everybody has been told, and what comes with it is here.
+/// How long what was taken waits for its commit: until everybody has been told, orders have left, and what comes with it
+/// is here.
 const FLUSH_PAUSE: Millis = Millis(4);
 /// The mind is told within this that the date became known.
 const DATE_LOOK_EVERY: Duration = Duration::from_mins(1);
@@ -194,7 +195,7 @@ struct Loop<R, C> {
     durable: u64,
     /// Which radio is listened to first, in turns.
     first_radio: usize,
-    /// When the store is to write what it only spooled.
+    /// When the store is to write what waits there.
     flush_at: Option<MonoTime>,
     /// The verdicts of the start until they are complete, and who waits for them.
     start: Option<(FirstVerdicts, oneshot::Sender<Result<(), NoRadio>>)>,
@@ -255,10 +256,10 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
         }
         match self.store.submit(records, show) {
             Taken::Written => self.flush_at = None,
-            Taken::Spooled if self.flush_at.is_none() => {
+            Taken::Waiting if self.flush_at.is_none() => {
                 self.flush_at = Some((self.clock)().mono + FLUSH_PAUSE);
             }
-            Taken::Spooled => {}
+            Taken::Waiting => {}
         }
     }
 

@@ -532,7 +532,7 @@ struct Spooling {
 impl Records for Spooling {
     fn submit(&self, jobs: Vec<StoreJob>, show: Show) -> Taken {
         match self.fake.submit(jobs, show) {
-            Taken::Written | Taken::Spooled => Taken::Spooled,
+            Taken::Written | Taken::Waiting => Taken::Waiting,
         }
     }
 

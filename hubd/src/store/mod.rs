@@ -176,13 +176,13 @@ pub enum Show {
 
 /// What became of jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "what is only spooled has to be flushed"]
+#[must_use = "what waits has to be flushed"]
 pub enum Taken {
     /// They are on their way to the database.
     Written,
-    /// They are spooled and shown. [`Store::flush`] is to be called a moment later: the thread that writes is not woken
-    /// while others still tell people of them.
-    Spooled,
+    /// They are spooled and shown, or wait for their commit to be. [`Store::flush`] is to be called a moment later: the
+    /// thread that writes is not woken while others still tell people of them, or carry out what was decided with them.
+    Waiting,
 }
 
 /// What the store tells the event loop.
@@ -340,7 +340,7 @@ impl Store {
     pub fn submit(&self, job: StoreJob) {
         match self.submit_all([job], Show::AtOnce) {
             Taken::Written => {}
-            Taken::Spooled => self.flush(),
+            Taken::Waiting => self.flush(),
         }
     }
 
@@ -414,8 +414,8 @@ impl Store {
         for key in refused.rows {
             tracing::error!(?key, "the store's queue is full or closed: a row was not saved");
         }
-        if shown && !awaited {
-            return Taken::Spooled;
+        if !awaited && (shown || show == Show::AtCommit) {
+            return Taken::Waiting;
         }
         inbox.wake();
         Taken::Written

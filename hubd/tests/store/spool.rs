@@ -39,7 +39,7 @@ async fn killed() -> tempfile::TempDir {
             StoreJob::Journal(entry(seq)),
             StoreJob::Save(Record::Device(door(seq))),
         ];
-        assert_eq!(store.submit_all(jobs, Show::AtOnce), Taken::Spooled);
+        assert_eq!(store.submit_all(jobs, Show::AtOnce), Taken::Waiting);
         heard(&mut live, seq..=seq).await;
     }
     let left = tempfile::tempdir().unwrap();
@@ -185,7 +185,7 @@ async fn what_waits_for_its_commit_is_shown_before_what_comes_after_it() {
     durable(&mut opened.status, 1).await;
     for first in (2..=400).step_by(2) {
         let jobs = |seq| [StoreJob::Journal(entry(seq))];
-        assert_eq!(store.submit_all(jobs(first), Show::AtCommit), Taken::Written);
+        assert_eq!(store.submit_all(jobs(first), Show::AtCommit), Taken::Waiting);
         let _ = store.submit_all(jobs(first + 1), Show::AtOnce);
     }
     store.flush();
