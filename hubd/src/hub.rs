@@ -64,6 +64,15 @@ impl Hub {
         answer.await.map_err(|_| AskError::Stopping)?
     }
 
+    /// Tells the mind something to which no answer is awaited. It is taken before whatever is asked later.
+    ///
+    /// # Errors
+    /// When the loop cannot be told now.
+    pub fn tell(&self, request: Request) -> Result<(), AskError> {
+        let (reply, _) = oneshot::channel();
+        self.send(ToLoop::Request(request, reply))
+    }
+
     /// Looks at the mind: `look` runs on the loop between two inputs.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ pub mod run;
 pub mod sheet;
 pub mod store;
 pub mod supervise;
+pub mod threads;
 pub mod tls;
 pub mod token;
 mod token_watch;

@@ -263,12 +263,9 @@ impl Api {
 
     /// Records something that happened here. Nobody waits for it; when the hub is too busy the log still has it.
     fn record(&self, event: Event) {
-        let hub = self.0.hub.clone();
-        tokio::spawn(async move {
-            if let Err(error) = hub.request(Request::Record(event)).await {
-                tracing::warn!(%error, "an event of the API could not be recorded");
-            }
-        });
+        if let Err(error) = self.0.hub.tell(Request::Record(event)) {
+            tracing::warn!(%error, "an event of the API could not be recorded");
+        }
     }
 }
 

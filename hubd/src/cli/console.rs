@@ -44,7 +44,7 @@ impl Console {
     pub(super) fn new(config: &Config) -> Result<Self, Fault> {
         Ok(Self {
             dir: config.data_dir.clone(),
-            runtime: super::run::runtime()?,
+            runtime: crate::threads::runtime()?,
         })
     }
 

@@ -26,12 +26,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::Fault;
-use super::run::{Running, house, runtime, stop_at_signal};
+use super::run::{Running, house, stop_at_signal};
 use crate::config::{
     Config, HomeConfig, HttpConfig, LogConfig, LogFormat, RadioConfig, RadioKind, Tls, VaultConfig,
 };
 use crate::radios::KEYS_SECRET;
 use crate::store::{NewToken as NewRow, Store, StoreOptions};
+use crate::threads::runtime;
 use crate::token::{NewToken, Scope};
 use telling::Names;
 

@@ -12,12 +12,12 @@ use hubd_model::Role;
 use rustix::fs::{Access, FlockOperation, access, flock, statvfs};
 use serde::Serialize;
 
-use super::run::runtime;
 use super::{AnswerForm, Place};
 use crate::accounts::setup;
 use crate::clock::Clock;
 use crate::config::{Config, RadioConfig, RadioKind};
 use crate::store::{list_accounts_beside, read_life_safety_beside};
+use crate::threads::runtime;
 
 /// Less free space than this will not last long.
 const FREE_BYTES_GOOD: u64 = 512 * 1024 * 1024;

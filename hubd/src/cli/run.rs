@@ -4,7 +4,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hubd_core::event::Event;
 use hubd_core::input::Request;
@@ -28,6 +27,7 @@ use crate::run::Parts;
 use crate::run::start::NoRadio;
 use crate::store::{AccountChange, Store, StoreError};
 use crate::supervise::supervise;
+use crate::threads::{self, Front};
 use crate::{dumps, logging, radios, run as event_loop, tls, token_watch};
 
 /// Runs until a signal ends it, or no radio can be used at the start.
@@ -36,7 +36,7 @@ pub(super) fn run(place: &Place) -> Result<(), Fault> {
     logging::start(config.log)?;
     dumps::refuse();
     let file = place.file();
-    runtime()?.block_on(async {
+    threads::runtime()?.block_on(async {
         let stop = CancellationToken::new();
         stop_at_signal(stop.clone())?;
         // A task of its own: to wake what `block_on` itself waits for costs a system call each time.
@@ -45,15 +45,6 @@ pub(super) fn run(place: &Place) -> Result<(), Fault> {
             Err(failed) => std::panic::resume_unwind(failed.into_panic()),
         }
     })
-}
-
-/// One thread runs everything that waits; the store has its own for the disk.
-pub(super) fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(4)
-        .thread_keep_alive(Duration::from_secs(5))
-        .build()
 }
 
 /// A hub that runs, for those who watch it from the same process.
@@ -145,13 +136,17 @@ pub(super) async fn house(
             None
         }
     };
-    let server = match tls::open(&config.http.tls, &store, clock::unix_millis()).await? {
-        None => tokio::spawn(api::server::serve(listener, api)),
+    let listener = listener.into_std()?;
+    let front = match tls::open(&config.http.tls, &store, clock::unix_millis()).await? {
+        None => Front::start(listener, |listener| api::server::serve(listener, api)).await?,
         Some(keeper) => {
             let api = api.with_authority(keeper.certificates().authority());
             let acceptor = keeper.certificates().acceptor()?;
             tokio::spawn(keeper.keep(tls::LOOK_EVERY, clock::unix_millis, serving.clone()));
-            tokio::spawn(api::server::serve_tls(listener, api, acceptor))
+            Front::start(listener, |listener| {
+                api::server::serve_tls(listener, api, acceptor)
+            })
+            .await?
         }
     };
     let chores = tokio::spawn(chores(
@@ -221,8 +216,8 @@ pub(super) async fn house(
         tracing::info!("the hub stops");
         // Requests under way are answered while the mind still answers.
         serving.cancel();
-        if let Err(error) = server.await {
-            tracing::error!(%error, "the HTTP server ended badly");
+        if !front.ended().await {
+            tracing::error!("the HTTP server ended badly");
         }
         if let Some(console) = console
             && let Err(error) = console.await
