@@ -194,6 +194,10 @@ impl Devices {
         out: &mut Outbox,
     ) {
         let id = self.by_address.remove(&(radio.clone(), device.clone()));
+        // After a power cut an adapter may find out a second time what was recorded before it.
+        if id.is_none() && cause == RemovalCause::Unknown {
+            return;
+        }
         out.journal(
             id.clone(),
             Event::DeviceExcluded {

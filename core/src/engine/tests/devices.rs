@@ -372,3 +372,18 @@ fn a_radio_has_room_for_so_many_devices() {
     assert_eq!(house.kinds().last(), Some(&"hub.recovered"));
     house.wait(Millis(1));
 }
+
+#[test]
+fn a_device_that_left_leaves_once() {
+    let (mut house, lock) = House::with_lock();
+    let gone = |cause| Report::Removed {
+        device: address(2),
+        cause,
+    };
+    house.report(gone(RemovalCause::Failed));
+    assert_eq!(house.kinds().last(), Some(&"device.excluded"));
+    let told = house.journal.len();
+    house.report(gone(RemovalCause::Unknown));
+    assert_eq!(house.journal.len(), told);
+    assert!(house.engine.lock(&lock).is_none());
+}
