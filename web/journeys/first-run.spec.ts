@@ -1,7 +1,7 @@
 /// From the setup code to a signed-in owner with a second factor, and the sessions that follow.
 import { OWNER, accessible, expect, test, totp } from "./house.ts";
 
-test.use({ fresh: true });
+test.use({ fresh: "first run" });
 test.describe.configure({ mode: "serial" });
 
 let secret = "";

@@ -89,15 +89,15 @@ async function start(speed: number, fresh: boolean): Promise<{ demo: Demo; child
 
 export const test = base.extend<
   { signedIn: Page; complaints: string[] },
-  { demo: Demo; speed: number; fresh: boolean }
+  { demo: Demo; speed: number; fresh: string }
 >({
   /// How many times faster than the clock the people's days pass: calm, so that a journey is not run over by them.
   speed: [1, { option: true, scope: "worker" }],
-  /// Whether the hub is left as it is at its first start.
-  fresh: [false, { option: true, scope: "worker" }],
+  /// Who wants the hub as it is at its first start, for themselves: whoever has the same word here shares one.
+  fresh: ["", { option: true, scope: "worker" }],
   demo: [
     async ({ speed, fresh }, use) => {
-      const { demo, child } = await start(speed, fresh);
+      const { demo, child } = await start(speed, fresh !== "");
       await use(demo);
       child.kill("SIGINT");
     },

@@ -3,7 +3,7 @@
 import { type Page, type Route } from "@playwright/test";
 import { OWNER, accessible, expect, test } from "./house.ts";
 
-test.use({ fresh: true });
+test.use({ fresh: "passkeys" });
 test.describe.configure({ mode: "serial" });
 
 let recovery = "";
