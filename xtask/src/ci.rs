@@ -47,7 +47,7 @@ pub(crate) fn run_all(steps: &mut Steps) -> Result<()> {
         run(cargo().args(["test", "--workspace", "--doc", "--locked"]))
     })?;
     steps.step("tests: the daemon against the peers", || run_peers(&[]))?;
-    web::steps(steps, &[])?;
+    web::steps(steps, &web::PROJECTS)?;
     steps.step("documentation, warnings denied", || {
         let args = [
             "doc",

@@ -17,6 +17,14 @@ pub(crate) fn run_web(filter: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// The journeys of CI. How quick the page is depends on the machine as well, so that CI does not judge by it.
+pub(crate) const PROJECTS: [&str; 4] = [
+    "--project=phone",
+    "--project=desktop-dark",
+    "--project=phone-dark",
+    "--project=desktop",
+];
+
 /// Its steps, also for `cargo xtask ci`.
 ///
 /// # Errors
