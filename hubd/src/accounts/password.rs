@@ -1,6 +1,6 @@
 //! Passwords: which are good enough, and their Argon2id hashes.
 //!
-//! Promise: hashing never holds up the one thread, and at most two run at a time: each takes 19 MiB for a moment, and
+//! Promise: hashing never holds up the front's thread, and at most two run at a time: each takes 19 MiB for a moment, and
 //! a flood of sign-ins must not take the memory of a Raspberry Pi.
 
 use std::sync::Arc;
