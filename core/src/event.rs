@@ -258,6 +258,24 @@ pub enum Event {
         /// When it was made, RFC 3339.
         made_at: String,
     },
+    /// A recovery key was made: everything is sealed for it from then on.
+    RecoveryKeyAdded {
+        /// Its recipient, `age1…`, which is no secret.
+        recipient: String,
+        /// Where its paper lies, for people.
+        name: String,
+        /// By whom, for people.
+        by: String,
+    },
+    /// A recovery key was removed: nothing is sealed for it from then on.
+    RecoveryKeyRemoved {
+        /// Its recipient.
+        recipient: String,
+        /// Where its paper lay, for people.
+        name: String,
+        /// By whom, for people.
+        by: String,
+    },
     /// A dongle's memory was copied, or a copy was written into a dongle; or neither could be done.
     DongleMemory {
         /// Whose.
@@ -332,6 +350,8 @@ impl Event {
             Self::BackupCreated { .. } => "backup.created",
             Self::BackupRestored { .. } => "backup.restored",
             Self::BackupRehearsed { .. } => "backup.rehearsed",
+            Self::RecoveryKeyAdded { .. } => "recovery.added",
+            Self::RecoveryKeyRemoved { .. } => "recovery.removed",
             Self::DongleMemory { failure: Some(_), .. } => "radio.memory_failed",
             Self::DongleMemory {
                 work: DongleWork::Copy,

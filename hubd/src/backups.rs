@@ -7,6 +7,8 @@
 //! ```
 //! A dongle that cannot be copied now holds up no backup: what was copied of it before is in it, and it is told.
 
+mod keys;
+
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,7 @@ use crate::hub::Hub;
 use crate::radios::DONGLE_SECRET;
 use crate::store::backup::{self, EXTENSION, Here, Opener, Progress, Sources};
 use crate::store::{Store, StoreOptions};
+pub use keys::KeyRefused;
 
 /// The folder's name in the data folder.
 pub const FOLDER: &str = "backups";

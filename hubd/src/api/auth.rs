@@ -132,9 +132,11 @@ pub(super) fn needed(method: &Method, path: Option<&str>) -> Need {
             Need::Person
         }
         ("GET" | "HEAD" | "DELETE", "/sessions") | ("DELETE", "/sessions/{id}") => Need::Person,
-        ("POST", "/accounts" | "/accounts/{id}/invitation")
+        // Whoever has a recovery key and a backup reads everything.
+        ("POST", "/accounts" | "/accounts/{id}/invitation" | "/recovery-keys")
         | ("PATCH" | "DELETE", "/accounts/{id}")
-        | ("PUT", "/security") => Need::Owner,
+        | ("PUT", "/security")
+        | ("DELETE", "/recovery-keys/{recipient}") => Need::Owner,
         // Who may make tokens and accounts may see who has one; nobody else. The emergency sheet says where the key box
         // is and who lives here. A backup is everything.
         (
@@ -143,6 +145,7 @@ pub(super) fn needed(method: &Method, path: Option<&str>) -> Need {
             | "/accounts"
             | "/backups"
             | "/backups/{name}"
+            | "/recovery-keys"
             | "/life-safety/sheet"
             | "/life-safety/sheet.pdf",
         ) => Need::Right(Right::Manage),
@@ -189,7 +192,7 @@ fn needs_confirmation(method: &Method, path: &str) -> bool {
                     "/accounts",
                     "/tokens",
                     "/backup",
-                    "/recovery",
+                    "/recovery-keys",
                     "/security",
                 ]
                 .iter()
@@ -530,6 +533,9 @@ mod tests {
             ("DELETE", Some("/api/v1/locks/{id}"), right(Right::Manage)),
             ("POST", Some("/api/v1/accounts"), Need::Owner),
             ("PUT", Some("/api/v1/security"), Need::Owner),
+            ("GET", Some("/api/v1/recovery-keys"), right(Right::Manage)),
+            ("POST", Some("/api/v1/recovery-keys"), Need::Owner),
+            ("DELETE", Some("/api/v1/recovery-keys/{recipient}"), Need::Owner),
             (
                 "PUT",
                 Some("/api/v1/life-safety/occupancy"),
@@ -599,6 +605,9 @@ mod tests {
             ("POST", "/api/v1/session/confirmation/passkey", false),
             ("PATCH", "/api/v1/accounts/{id}", true),
             ("GET", "/api/v1/accounts", false),
+            ("GET", "/api/v1/recovery-keys", false),
+            ("POST", "/api/v1/recovery-keys", true),
+            ("DELETE", "/api/v1/recovery-keys/{recipient}", true),
             ("POST", "/api/v1/locks/{id}/commands", false),
             ("POST", "/api/v1/life-safety/drills", false),
         ];

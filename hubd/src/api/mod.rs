@@ -30,6 +30,7 @@ mod passkeys;
 mod people;
 mod problem;
 mod radios;
+mod recovery;
 mod refusals;
 mod schedules;
 mod security;
@@ -375,6 +376,8 @@ fn router(api: Api) -> Router {
         .route("/backups", get(backups::list).post(backups::create))
         .route("/backups/{name}", get(backups::one).delete(backups::remove))
         .route("/backups/{name}/rehearsal", post(backups::rehearse))
+        .route("/recovery-keys", get(recovery::list).post(recovery::make))
+        .route("/recovery-keys/{recipient}", delete(recovery::remove))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", delete(tokens::remove))
         .route("/notifications", get(notifications::list))

@@ -13,8 +13,8 @@ use utoipa::{Modify, OpenApi};
 use super::auth::{Need, ROLES, needed};
 use super::{
     account, accounts, alarms, backups, commands, credentials, dongles, drills, events, health, incidents,
-    life_safety, locks, notifications, passkeys, people, problem, radios, security, session, sessions, sheet,
-    slots, stream, tokens, verification,
+    life_safety, locks, notifications, passkeys, people, problem, radios, recovery, security, session,
+    sessions, sheet, slots, stream, tokens, verification,
 };
 use crate::token::Scope;
 
@@ -57,6 +57,7 @@ pub const COMMITTED: &str = include_str!("../../../docs/openapi.json");
         sheet::texts, sheet::set_texts, sheet::print, sheet::print_with_pins,
         events::list, stream::stream, verification::begin, verification::one,
         backups::list, backups::create, backups::one, backups::remove, backups::rehearse,
+        recovery::list, recovery::make, recovery::remove,
         tokens::list, tokens::create, tokens::remove,
         notifications::list, notifications::test,
         session::setup, session::set_up, session::take_invitation, session::one, session::sign_in,

@@ -60,6 +60,8 @@ pub fn level(entry: &StoredEntry) -> Level {
         | "account.changed"
         | "account.removed"
         | "token.created"
+        | "recovery.added"
+        | "recovery.removed"
         | "device.excluded"
         | "backup.restored"
         | "hub.degraded"

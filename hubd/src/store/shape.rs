@@ -166,6 +166,10 @@ pub fn data(event: &Event) -> Value {
         }
         Event::BackupRestored { made_at } => json!({ "made_at": made_at }),
         Event::BackupRehearsed { name, made_at } => json!({ "name": name, "made_at": made_at }),
+        Event::RecoveryKeyAdded { recipient, name, by }
+        | Event::RecoveryKeyRemoved { recipient, name, by } => {
+            json!({ "recipient": recipient, "name": name, "by": by })
+        }
         Event::DongleMemory {
             radio, by, failure, ..
         } => match failure {

@@ -22,7 +22,7 @@ fn code(secret: &str, steps: i64) -> String {
 }
 
 /// The first owner, signed in all the way; the authenticator's secret and the recovery codes.
-async fn owner(house: &House) -> (Client, String, Vec<String>) {
+pub(crate) async fn owner(house: &House) -> (Client, String, Vec<String>) {
     let setup = setup::waiting(house.dir()).unwrap().expect("a setup code waits");
     let mut client = Client::connect(house.address).await;
     let body = json!({"code": setup.expose().to_lowercase(), "name": "Ann", "password": PASSWORD});

@@ -224,7 +224,7 @@ impl House {
         let ids = (id.clone(), session.id.clone());
         let totp = AccountChange::SetTotp {
             account: id.clone(),
-            sealed: Vec::new(),
+            sealed: self.store.seal_totp(&id, &SecretBytes::new(vec![7; 20])).unwrap(),
             step: 0,
             keep: String::new(),
         };

@@ -24,6 +24,7 @@ mod life_safety;
 mod limits;
 mod notify;
 mod passkeys;
+mod recovery;
 mod secrets;
 mod sheet;
 mod stream;

@@ -11,6 +11,8 @@ export type Radio = Schemas["Radio"];
 export type Inclusion = Schemas["Inclusion"];
 export type Command = Schemas["Command"];
 export type Token = Schemas["Token"];
+export type RecoveryKey = Schemas["RecoveryKey"];
+export type MadeRecoveryKey = Schemas["MadeRecoveryKey"];
 export type Via = Schemas["Via"];
 export type Problem = Schemas["Problem"];
 export type SessionInfo = Schemas["Session"];
@@ -43,6 +45,8 @@ export class Failure extends Error {
     message: string,
     /// The HTTP status; 0 when there was none.
     readonly status: number,
+    /// After how many seconds it may be over; 0 when the hub does not say.
+    readonly wait = 0,
   ) {
     super(message);
   }
@@ -97,8 +101,14 @@ export async function answer<T>(
   return data as T;
 }
 
+/// Why an answer that was asked for without the typed client is none.
+export async function failed(response: Response): Promise<Failure> {
+  return failure(await response.json().catch(() => null), response);
+}
+
 function failure(error: unknown, response: Response): Failure {
   const problem = (typeof error === "object" && error !== null ? error : {}) as Partial<Problem>;
   const fallback = `${response.status} ${response.statusText}`;
-  return new Failure(problem.code ?? "unknown", problem.detail ?? fallback, response.status);
+  const wait = Number(response.headers.get("Retry-After") ?? 0);
+  return new Failure(problem.code ?? "unknown", problem.detail ?? fallback, response.status, wait);
 }

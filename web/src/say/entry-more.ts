@@ -125,6 +125,10 @@ export function tellMore(entry: Entry): Told | null {
       return bad(m.e_restored({ at: moment(Date.parse(text("made_at"))) }));
     case "backup.rehearsed":
       return good(m.e_rehearsed({ name: text("name") }));
+    case "recovery.added":
+      return quiet(m.e_recovery_added({ by: text("by"), name: text("name") }), "key");
+    case "recovery.removed":
+      return bad(m.e_recovery_removed({ by: text("by"), name: text("name") }), "key");
     case "radio.memory_copied":
       return good(m.e_memory_copied({ radio: text("radio") }));
     case "radio.memory_written":
