@@ -55,6 +55,17 @@ struct Challenge {
     until: Instant,
 }
 
+impl Challenge {
+    /// What an authenticator was asked by it.
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            challenge: &self.bytes,
+            origin: &self.origin,
+            user: self.account.as_bytes(),
+        }
+    }
+}
+
 /// The challenges that are open.
 #[derive(Debug, Default)]
 pub(super) struct Challenges {
@@ -157,6 +168,17 @@ impl Accounts {
         Ok(request)
     }
 
+    /// Takes the challenge that was given to this account for this purpose: it is used up by whatever answers it.
+    fn take_challenge(
+        &self,
+        purpose: &Purpose,
+        account: &AccountRow,
+        place: &Place,
+    ) -> Result<Challenge, AccountError> {
+        let open = self.desk().challenges.take(purpose, &account.id, place.at);
+        open.ok_or(AccountError::PasskeyTooLate)
+    }
+
     /// A challenge for a passkey that this account has.
     fn ask(
         &self,
@@ -231,19 +253,12 @@ impl Accounts {
         check_name(&new.name).map_err(|_| AccountError::BadPasskeyName)?;
         let keys = self.keys(Some(account), place)?;
         self.begin(&keys, place.at)?;
-        let purpose = Purpose::Add(session.id.clone());
-        let open = self.desk().challenges.take(&purpose, &account.id, place.at);
-        let open = open.ok_or(AccountError::PasskeyTooLate)?;
-        let asked = Asked {
-            challenge: &open.bytes,
-            origin: &open.origin,
-            user: account.id.as_bytes(),
-        };
+        let open = self.take_challenge(&Purpose::Add(session.id.clone()), account, place)?;
         let answer = Registration {
             client_data: &new.client_data,
             attestation: &new.attestation,
         };
-        let made = webauthn::register(&asked, &answer).map_err(AccountError::BadPasskey)?;
+        let made = webauthn::register(&open.asked(), &answer).map_err(AccountError::BadPasskey)?;
         let passkey = PasskeyRow {
             id: new_id("passkey")?,
             name: new.name,
@@ -287,18 +302,12 @@ impl Accounts {
         answer: &PasskeyAnswer,
         place: &Place,
     ) -> Result<AccountChange, AccountError> {
-        let open = self.desk().challenges.take(purpose, &account.id, place.at);
-        let open = open.ok_or(AccountError::PasskeyTooLate)?;
+        let open = self.take_challenge(purpose, account, place)?;
         let known = account
             .passkeys
             .iter()
             .find(|one| one.credential == answer.credential && one.origin == open.origin.as_str())
             .ok_or(AccountError::WrongPasskey)?;
-        let asked = Asked {
-            challenge: &open.bytes,
-            origin: &open.origin,
-            user: account.id.as_bytes(),
-        };
         let said = Assertion {
             credential: &answer.credential,
             client_data: &answer.client_data,
@@ -311,7 +320,7 @@ impl Accounts {
             key: &known.public_key,
             counter: known.counter,
         };
-        let counter = webauthn::authenticate(&asked, &key, &said).map_err(|fault| {
+        let counter = webauthn::authenticate(&open.asked(), &key, &said).map_err(|fault| {
             // Who forges is told nothing; who looks for the reason finds it here.
             tracing::warn!(account = %account.id, passkey = %known.id, reason = %fault, "a passkey was refused");
             AccountError::WrongPasskey

@@ -27,8 +27,8 @@ use super::shape::rfc3339;
 use crate::accounts::webauthn::{
     ALGORITHMS, ATTESTATION_BYTES_MAX, CLIENT_DATA_BYTES_MAX, CREDENTIAL_ID_BYTES_MAX, Origin,
 };
-use crate::accounts::{AccountError, CHALLENGE_FOR, NewPasskey, PasskeyAnswer, PasskeyRequest};
-use crate::store::PasskeyRow;
+use crate::accounts::{AccountError, Accounts, CHALLENGE_FOR, NewPasskey, PasskeyAnswer, PasskeyRequest};
+use crate::store::{AccountRow, PasskeyRow, SessionRow};
 
 /// What an authenticator shows of the hub.
 const HUB: &str = "hubd";
@@ -217,6 +217,18 @@ fn origin(api: &Api, headers: &HeaderMap) -> Result<Origin, Problem> {
     })
 }
 
+/// Asks the person of a session for something of a passkey, for the page that sends this request.
+fn ask_person(
+    api: &Api,
+    person: &Person,
+    headers: &HeaderMap,
+    ask: impl FnOnce(&Accounts, &SessionRow, &AccountRow, Origin, Instant) -> Result<PasskeyRequest, AccountError>,
+) -> Result<PasskeyRequest, Problem> {
+    let Person { session, account } = person;
+    let origin = origin(api, headers)?;
+    Ok(ask(api.accounts(), session, account, origin, Instant::now())?)
+}
+
 /// One's own passkeys.
 #[utoipa::path(get, path = "/api/v1/account/passkeys", tag = "account", operation_id = "list_passkeys", responses(
     (status = 200, description = "The passkeys, the oldest first.", body = [PasskeyDto]),
@@ -241,11 +253,9 @@ pub(super) async fn begin(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    let Person { session, account } = caller.person()?;
-    let origin = origin(&api, &headers)?;
-    let request = api
-        .accounts()
-        .ask_new_passkey(session, account, origin, Instant::now())?;
+    let person = caller.person()?;
+    let account = &person.account;
+    let request = ask_person(&api, person, &headers, Accounts::ask_new_passkey)?;
     let shown = EnrolmentDto {
         challenge: text(&request.challenge),
         rp_id: request.origin.name().to_owned(),
@@ -352,10 +362,6 @@ pub(super) async fn ask_again(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    let Person { session, account } = caller.person()?;
-    let origin = origin(&api, &headers)?;
-    let request = api
-        .accounts()
-        .ask_passkey_again(session, account, origin, Instant::now())?;
+    let request = ask_person(&api, caller.person()?, &headers, Accounts::ask_passkey_again)?;
     Ok(json(StatusCode::CREATED, &RequestDto::from(request)))
 }
