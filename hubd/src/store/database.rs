@@ -197,6 +197,23 @@ pub(crate) fn open_reader(dir: &Path) -> Result<Connection, StoreError> {
     Ok(db)
 }
 
+/// The same, for who knows only the newest format: with an older one, the hub that runs on that folder is older than this
+/// program, as it is for a moment when another version was installed.
+pub(crate) fn open_newest(dir: &Path) -> Result<Connection, StoreError> {
+    let db = open_reader(dir)?;
+    let found = db
+        .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
+        .map_err(damage(&path(dir), "read the database"))?;
+    if found == NEWEST {
+        return Ok(db);
+    }
+    Err(StoreError::Older {
+        path: path(dir),
+        found,
+        known: NEWEST,
+    })
+}
+
 /// Runs SQLite's own check.
 pub(crate) fn check(db: &Connection, path: &Path, pragma: &str) -> Result<(), StoreError> {
     let found: String = db

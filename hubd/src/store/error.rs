@@ -37,6 +37,19 @@ pub enum StoreError {
     /// Another hub has this folder.
     #[error("{0} is in use by another hubd: stop it first, or give this one a data_dir of its own")]
     InUse(PathBuf),
+    /// A hub of an older version runs on it.
+    #[error(
+        "{path} has the format of an older hubd (format {found}, this one needs {known}), which runs on it; nothing was \
+         changed: restart the hub, which brings it to the new format, and try again"
+    )]
+    Older {
+        /// The database.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The format needed here.
+        known: i64,
+    },
     /// A newer hubd wrote it.
     #[error(
         "{path} was written by a newer hubd (format {found}, this one knows {known}); nothing was changed: \

@@ -75,7 +75,7 @@ pub fn list_recipients_beside(
             added_at: None,
         })
         .collect();
-    for row in read(&super::database::open_reader(dir)?)? {
+    for row in read(&super::database::open_newest(dir)?)? {
         if all.iter().all(|known| known.recipient != row.recipient) {
             all.push(row);
         }

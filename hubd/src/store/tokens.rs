@@ -121,7 +121,12 @@ pub fn list_tokens_beside(dir: &Path) -> Result<Vec<TokenRow>, StoreError> {
 /// A connection that may write, beside a running hub or without one.
 pub(super) fn writer_beside(dir: &Path) -> Result<Connection, StoreError> {
     // Judges the file before anything is written.
-    drop(database::open_reader(dir)?);
+    drop(database::open_newest(dir)?);
+    writer(dir)
+}
+
+/// A connection that may write to a file that was judged.
+pub(super) fn writer(dir: &Path) -> Result<Connection, StoreError> {
     let failed = || StoreError::database("change the tokens");
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(database::path(dir), flags).map_err(failed())?;
@@ -144,7 +149,7 @@ pub(crate) struct Tokens {
 
 impl Tokens {
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
-        let db = database::open_reader(dir)?;
+        let db = database::open_newest(dir)?;
         db.pragma_update(None, "cache_size", -64)
             .map_err(StoreError::database("read the tokens"))?;
         Ok(Self {

@@ -220,6 +220,39 @@ async fn accounts_are_made_reset_and_removed_beside_a_running_hub() {
 }
 
 #[tokio::test]
+async fn beside_an_older_hub_the_command_line_changes_nothing_and_says_what_to_do() {
+    let house = House::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = config(folder.path(), house.dir(), "127.0.0.1:0");
+    // Another version was installed, and the hub that runs is still the old one.
+    let db = rusqlite::Connection::open(house.dir().join("hubd.db")).unwrap();
+    let newest: i64 = db
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap();
+    db.pragma_update(None, "user_version", newest - 1).unwrap();
+    let words = [
+        "format of an older hubd",
+        "nothing was changed",
+        "restart the hub",
+    ];
+    let calls: [&[&str]; 6] = [
+        &["account", "list"],
+        &["account", "add", "Ann", "--role", "owner"],
+        &["token", "list"],
+        &["token", "create", "--name", "Panel", "--scope", "read"],
+        &["keys", "list"],
+        &["keys", "make"],
+    ];
+    for call in calls {
+        let call = [call, &["--config", &path]].concat();
+        refuses(&hubd_told(&call, "words that belong together\n"), &words);
+    }
+    db.pragma_update(None, "user_version", newest).unwrap();
+    drop(db);
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn a_journal_is_verified_and_exported_beside_a_running_hub() {
     let house = House::new().await;
     let dir = house.dir().display().to_string();

@@ -39,7 +39,7 @@ pub(crate) struct Accounts {
 
 impl Accounts {
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
-        let db = database::open_reader(dir)?;
+        let db = database::open_newest(dir)?;
         db.pragma_update(None, "cache_size", -64)
             .map_err(StoreError::database("read the accounts"))?;
         Ok(Self {

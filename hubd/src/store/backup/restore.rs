@@ -24,7 +24,7 @@ use super::open::{Opener, Unpacked, unpack};
 use super::scratch::{PREFIX, Scratch};
 use super::{Progress, stamp, sync_folder};
 use crate::store::shape::time;
-use crate::store::tokens::writer_beside;
+use crate::store::tokens::writer;
 use crate::store::vault::{self, Vault};
 use crate::store::{StoreError, StoreOptions, database, opening, recipients};
 
@@ -188,7 +188,9 @@ fn prepare(unpacked: &Unpacked, options: &StoreOptions, at: UnixMillis) -> Resul
 /// # Errors
 /// When it was not restored just now, or cannot be written.
 pub fn ask_for_dongles(dir: &Path, radios: &[RadioName]) -> Result<(), BackupError> {
-    let db = writer_beside(dir)?;
+    // A backup of an older format is brought to the new one by the start that reads this.
+    drop(database::open_reader(dir)?);
+    let db = writer(dir)?;
     let radios: Vec<&str> = radios.iter().map(RadioName::as_str).collect();
     let changed = db
         .execute(
