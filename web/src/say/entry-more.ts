@@ -1,8 +1,10 @@
 /// Journal entries about people, codes and emergencies as sentences.
 import type { Entry } from "../api/client.ts";
 import type { Told } from "./entry.ts";
+import { house } from "../live/house.svelte.ts";
 import { hazard } from "./alarm.ts";
 import { m } from "./language.ts";
+import { because, named } from "./safety.ts";
 import { moment } from "./time.ts";
 
 const quiet = (text: string, icon: Told["icon"]): Told => ({ text, icon, tone: "unsure" });
@@ -77,7 +79,10 @@ export function tellMore(entry: Entry): Told | null {
     case "incident.cancelled":
       return quiet(m.e_incident_cancelled({ by: text("by"), reason: text("reason") }), "cross");
     case "incident.released":
-      return bad(m.e_incident_released({ why: text("why") }), "unlocked");
+      return bad(
+        m.e_incident_released({ why: because(text("why"), (id) => house.deviceName(id)) }),
+        "unlocked",
+      );
     case "incident.door_opened":
       return good(m.e_incident_door({ seconds: (number("latency_ms") / 1000).toFixed(1) }), "unlocked");
     case "incident.door_relocked":
@@ -91,7 +96,7 @@ export function tellMore(entry: Entry): Told | null {
     case "incident.clear":
       return good(m.s_restoring());
     case "incident.escalated":
-      return bad(text("what"));
+      return bad(named(text("what"), (id) => house.deviceName(id)));
     case "incident.closed":
       return quiet(m.e_incident_closed({ by: text("by"), reason: text("reason") }), "check");
     case "incident.reviewed":

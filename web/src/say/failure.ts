@@ -2,8 +2,8 @@
 import { Failure } from "../api/client.ts";
 import { m } from "./language.ts";
 
-/// What a person did, in their language.
-const SAID: Record<string, () => string> = {
+/// What a person did, or can do nothing about but wait, in their language.
+const SAID: Record<string, (failure: Failure) => string> = {
   wrong_password: () => m.wrong_password(),
   wrong_code: () => m.wrong_code(),
   wrong_passkey: () => m.wrong_passkey(),
@@ -11,6 +11,20 @@ const SAID: Record<string, () => string> = {
   passkeys_need_a_name: () => m.passkeys_need_name(),
   passkey_known: () => m.passkey_known(),
   passkey_too_late: () => m.passkey_not_done(),
+  bad_passkey: () => m.passkey_not_done(),
+  too_many_attempts: ({ wait }) => m.too_many_attempts({ count: wait }),
+  too_many_failures: ({ wait }) => m.too_many_attempts({ count: wait }),
+  confirmation_needed: () => m.not_confirmed(),
+  second_factor_needed: () => m.factor_needed(),
+  last_owner: () => m.last_owner(),
+  name_taken: () => m.name_taken(),
+  no_second_factor: () => m.no_factor(),
+  busy: () => m.failed_busy(),
+  no_answer: () => m.failed_busy(),
+  stopping: () => m.failed_busy(),
+  store_failing: () => m.failed_store(),
+  backup_under_way: () => m.backup_busy(),
+  recovery_key_configured: () => m.recovery_is_configured(),
 };
 
 export function why(error: unknown): string {
@@ -20,7 +34,7 @@ export function why(error: unknown): string {
   if (!(error instanceof Failure)) return m.failed_unknown();
   if (error.code === "unreachable") return m.failed_unreachable();
   const said = SAID[error.code];
-  if (said !== undefined) return said();
+  if (said !== undefined) return said(error);
   if (error.status === 401) return m.failed_signed_out();
   if (error.status === 403) return m.failed_not_allowed();
   return error.message;

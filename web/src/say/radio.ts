@@ -51,3 +51,19 @@ export function stage(state: Inclusion["state"]): string {
 }
 
 export const STAGES: Inclusion["state"][] = ["waiting", "asking", "securing", "interviewing", "done"];
+
+/// Why a device that was said to be gone was kept.
+export function whyKept(stage: Inclusion): string {
+  switch (stage.error?.code) {
+    case "answers":
+      return m.remove_answers();
+    case "busy":
+    case "timeout":
+    case "controller_failed":
+      return m.remove_busy();
+    case "sleeps":
+      return m.remove_sleeps({ hours: /([0-9]+) more hours/.exec(stage.error.detail)?.[1] ?? "?" });
+    default:
+      return stage.error?.detail ?? m.failed_unknown();
+  }
+}

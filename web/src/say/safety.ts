@@ -1,7 +1,7 @@
 /// Life safety in words.
 import type { Drill, Incident, Safety } from "../api/client.ts";
 import type { IconName } from "../ui/icons.ts";
-import { hazard } from "./alarm.ts";
+import { type Hazard, hazard } from "./alarm.ts";
 import { m } from "./language.ts";
 import type { Tone } from "./lock.ts";
 
@@ -56,6 +56,33 @@ export function cause(incident: Incident, name: (id: string) => string): string 
   if (first === undefined) return "";
   if (first.alarm && first.hazard) return `${hazard(first.hazard)}: ${name(first.alarm)}`;
   return m.called_by({ name: first.person ?? "" });
+}
+
+/// A sentence of the hub's with the devices' names in it instead of their ids.
+export function named(text: string, name: (id: string) => string): string {
+  return text.replace(/\b(?:lock|alarm)-[0-9]+\b/g, name);
+}
+
+/// Why doors were released: the hub's own words for it, in the person's language where they are known.
+export function because(text: string, name: (id: string) => string): string {
+  const at = "(smoke|co|heat) at (\\S+)";
+  const match = (form: string): string[] | undefined => new RegExp(`^${form}$`).exec(text)?.slice(1);
+  const place = ([kind, id]: (string | undefined)[]): string =>
+    m.because_at({ hazard: hazard(kind as Hazard), name: name(id ?? "") });
+  const alone = match(at);
+  if (alone !== undefined) return place(alone);
+  const lasting = match(`${at} for ([0-9]+) s`);
+  if (lasting !== undefined) return m.because_lasting({ what: place(lasting), seconds: lasting[2] ?? "" });
+  const two = match(`two detectors within ([0-9]+) s: ${at}, ${at}`);
+  if (two !== undefined)
+    return m.because_two({
+      one: place(two.slice(1, 3)),
+      other: place(two.slice(3, 5)),
+      seconds: two[0] ?? "",
+    });
+  const person = match("(.+) called for help");
+  if (person !== undefined) return m.because_called({ name: person[0] ?? "" });
+  return named(text, name);
 }
 
 export function drillResult(drill: Drill): string {
