@@ -1,22 +1,9 @@
 /// Doors for helpers: chosen, rehearsed, opened for nothing, and the false release cleared.
-import { type Page } from "@playwright/test";
-import { type Demo, accessible, expect, test, totp } from "./house.ts";
+import { accessible, confirmed, expect, test } from "./house.ts";
 
 test.describe.configure({ mode: "serial" });
 // The people of the house smoke nothing out while this goes on.
 test.use({ speed: 1 });
-
-/// Does something for which the hub may ask again who it is.
-async function confirmed(page: Page, demo: Demo, work: () => Promise<void>, done: () => Promise<void>) {
-  await work();
-  const dialog = page.getByRole("dialog", { name: "Is it still you?" });
-  await Promise.race([done(), dialog.waitFor()]);
-  if (await dialog.isVisible()) {
-    await dialog.getByLabel("Six-digit code").fill(totp(demo.owner?.secret ?? "", Date.now() + 30_000));
-    await dialog.getByRole("button", { name: "Confirm" }).click();
-  }
-  await done();
-}
 
 test("a door is chosen for helpers", async ({ signedIn: page, demo }, info) => {
   await page.goto(`${demo.url}/#/emergency`);

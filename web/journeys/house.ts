@@ -132,6 +132,23 @@ export async function signIn(page: Page, url: string, demo: Demo): Promise<void>
   await page.context().addCookies([{ name, value, url, httpOnly: true, sameSite: "Strict" }]);
 }
 
+/// Does something for which the hub may ask again who it is.
+export async function confirmed(
+  page: Page,
+  demo: Demo,
+  work: () => Promise<void>,
+  done: () => Promise<void>,
+): Promise<void> {
+  await work();
+  const dialog = page.getByRole("dialog", { name: "Is it still you?" });
+  await Promise.race([done(), dialog.waitFor()]);
+  if (await dialog.isVisible()) {
+    await dialog.getByLabel("Six-digit code").fill(totp(demo.owner?.secret ?? "", Date.now() + 30_000));
+    await dialog.getByRole("button", { name: "Confirm" }).click();
+  }
+  await done();
+}
+
 /// The card of a door.
 export function door(page: Page, name: string): Locator {
   return page.locator("article").filter({ has: page.getByRole("heading", { name }) });

@@ -51,6 +51,7 @@ test("first run over the hub's own TLS: a secure cookie, HSTS, and a restart bet
   await page.getByLabel("Six-digit code").fill(totp(rig.owner.secret));
   await page.getByRole("button", { name: "Next" }).click();
   await expect(page.getByRole("heading", { name: "Recovery codes" })).toBeVisible();
+  rig.owner.recovery = await page.locator(".codes li").allInnerTexts();
   await page.screenshot({ path: `seen/${info.project.name}/rig-recovery.png` });
   await page.getByRole("button", { name: "I have them" }).click();
   await expect(page.locator("article").first()).toBeVisible({ timeout: 90_000 });
@@ -131,4 +132,100 @@ test("smoke: a rehearsal passes; a real alarm opens the chosen door, and a power
   await expect(page.getByRole("alert").getByText("Doors are open")).toBeVisible({ timeout: 60_000 });
   await accessible(page);
   await page.screenshot({ path: `seen/${info.project.name}/rig-smoke.png`, fullPage: true });
+});
+
+test("a false release: what was decided before a power cut stays decided, and what was not is still asked", async ({
+  rig,
+}, info) => {
+  await page.goto(`${rig.url}/#/emergency`);
+  // The detector is quiet again.
+  await expect(async () => {
+    await rig.mock("notify", { node: 3, type: 1, event: 0, params: [2] });
+    await expect(page.getByRole("alert").getByText(/^Smoke/)).toBeHidden({ timeout: 5_000 });
+  }).toPass();
+  await expect(page.getByText(/^Opened because Smoke at /)).toBeVisible();
+  await expect(page.locator("main")).not.toContainText(/alarm-[0-9]/);
+  await page.getByLabel("Reason").first().fill("burnt toast");
+  await rig.restart(page);
+  await expect(page.getByLabel("Reason").first()).toHaveValue("burnt toast");
+  await page.getByRole("button", { name: "End the emergency" }).click();
+  await expect(page.getByRole("button", { name: "End the emergency" })).toBeHidden();
+  await rig.restart(page);
+  await expect(page.getByText("Somebody has to say what it was.")).toBeVisible();
+  await page.getByLabel("False alarm").check();
+  await page.getByLabel("What was it?").fill("nobody was in danger");
+  await page.getByRole("button", { name: "Clear", exact: true }).click();
+  await expect(page.getByText("Somebody has to say what it was.")).toBeHidden();
+  await rig.restart(page);
+  await expect(page.getByText(/Ended by Robin/)).toBeVisible();
+  await expect(page.getByText("Somebody has to say what it was.")).toBeHidden();
+  await accessible(page);
+  await page.screenshot({ path: `seen/${info.project.name}/rig-cleared.png`, fullPage: true });
+});
+
+test("a guest's code: asked for after a power cut in the middle of it, and kept over another", async ({
+  rig,
+}, info) => {
+  await page.goto(`${rig.url}/#/people`);
+  await page.getByRole("button", { name: "Add a guest" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill("Kim");
+  await dialog.getByRole("button", { name: "Next" }).click();
+  await dialog.getByLabel("The same hours each week").check();
+  await dialog.getByLabel("From").fill("09:00");
+  await dialog.getByLabel("Until").fill("12:30");
+  await dialog.getByRole("button", { name: "Next" }).click();
+  await dialog.getByRole("checkbox").first().check();
+  await rig.restart(page);
+  await dialog.getByRole("button", { name: "Make the code" }).click();
+  await expect(dialog.locator(".pin")).toHaveText(/^[0-9]{4,8}$/);
+  await rig.restart(page);
+  await dialog.getByRole("button", { name: "Done" }).click();
+  await page.getByRole("link", { name: "Kim" }).click();
+  await expect(page.getByText("09:00–12:30").first()).toBeVisible();
+  // A machine whose clock nobody vouches for grants nothing that is bound to hours, and says so.
+  const onLock = page.getByText("On the lock", { exact: true });
+  await expect(onLock.or(page.getByText(/does not know the date yet/)).first()).toBeVisible({
+    timeout: 90_000,
+  });
+  await accessible(page);
+  await page.screenshot({ path: `seen/${info.project.name}/rig-guest.png`, fullPage: true });
+});
+
+test("a lock that answers is not forgotten, and its page says why", async ({ rig }, info) => {
+  await page.goto(`${rig.url}/#/`);
+  await page.locator("article").first().getByRole("link").click();
+  await page.getByRole("button", { name: "Forget this lock" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Forget this lock" }).click();
+  const kept = page.getByText(/^The lock stays: it (answers|sleeps)/);
+  await expect(kept).toBeVisible({ timeout: 60_000 });
+  await accessible(page);
+  await kept.scrollIntoViewIfNeeded();
+  await page.screenshot({ path: `seen/${info.project.name}/rig-kept.png` });
+});
+
+test("a session that is ended elsewhere stays ended over a power cut, and the other one goes on", async ({
+  rig,
+  browser,
+}) => {
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, locale: "en-GB" });
+  const other = await context.newPage();
+  await other.goto(rig.url);
+  await other.getByLabel("Your name").fill(rig.owner.name);
+  await other.getByLabel("Password").fill(rig.owner.password);
+  await other.getByRole("button", { name: "Sign in" }).click();
+  await other.getByRole("button", { name: "Use a recovery code" }).click();
+  await other.getByLabel("Recovery code").fill(rig.owner.recovery[0] ?? "");
+  await other.getByRole("button", { name: "Sign in" }).click();
+  await expect(other.locator("article").first()).toBeVisible();
+  await page.goto(`${rig.url}/#/system`);
+  await rig.restart(page);
+  await page.getByRole("button", { name: "End all others" }).click();
+  await expect(page.getByRole("button", { name: "End all others" })).toBeHidden();
+  await expect(other.getByText("The hub ended this session.")).toBeVisible({ timeout: 60_000 });
+  await rig.restart(page);
+  await expect(page.getByRole("heading", { name: "Where you are signed in" })).toBeVisible();
+  await other.reload();
+  await expect(other.getByRole("button", { name: "Sign in" })).toBeVisible();
+  await context.close();
 });

@@ -52,7 +52,7 @@ export class Rig {
   readonly config = join(this.folder, "hubd.toml");
   url = "";
   setup = "";
-  owner = { name: "Robin", password: "kettle orbit mango lantern", secret: "" };
+  owner = { name: "Robin", password: "kettle orbit mango lantern", secret: "", recovery: [] as string[] };
   #mock: ChildProcess | null = null;
   #control: Socket | null = null;
   #answers: ((text: string) => void)[] = [];
