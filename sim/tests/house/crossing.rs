@@ -14,7 +14,7 @@ const APART_MAX: u64 = 2_100;
 
 /// Somebody turns the bolt so long before or after the hub is asked to move it the other way.
 fn cross(rig: &mut Rig, who: hubd_sim::dongle::DeviceKey, apart: u64, person_first: bool) {
-    let lock = rig.lock(who).unwrap().id;
+    let lock = rig.lock_id(who);
     let locked = rig.dongle.device(who).unwrap().is_locked().unwrap();
     let op = if locked == person_first {
         LockOp::Lock
@@ -59,7 +59,7 @@ fn cross(rig: &mut Rig, who: hubd_sim::dongle::DeviceKey, apart: u64, person_fir
 fn s0_exchanges_that_cross_lose_no_command_and_double_no_event() {
     let (mut rig, members) = Rig::new(5, vec![s0_lock(1)]);
     rig.run(Millis::from_secs(120));
-    let lock = rig.lock(members[0]).unwrap().id;
+    let lock = rig.lock_id(members[0]);
     let mut crossed = 0;
     for person_first in [true, false] {
         for apart in (0..APART_MAX).step_by(STEP) {
@@ -105,7 +105,7 @@ fn keypad_entries_during_an_s0_lock_s_interview_are_told_once() {
         rig.run(Millis(1_700));
         rig.act(members[0], &Act::Turn { locked: true });
         rig.run(Millis::from_secs(120));
-        let lock = rig.lock(members[0]).unwrap().id;
+        let lock = rig.lock_id(members[0]);
         let told = learnt(&rig, &lock);
         let entries = told.iter().filter(|moved| moved.1 == Source::Keypad).count();
         let turns = told.iter().filter(|moved| moved.1 == Source::Manual).count();

@@ -67,7 +67,7 @@ fn a_first_interview_is_finished_wherever_it_was_interrupted() {
                     .unwrap_or_else(|| panic!("no lock; {}", story()));
                 assert!(lock.bolt.is_some(), "its bolt was never read; {}", story());
             }
-            let lock = rig.lock(members[0]).unwrap().id;
+            let lock = rig.lock_id(members[0]);
             let command = rig.ask(&lock, LockOp::Unlock);
             rig.run(Millis::from_secs(20));
             assert_eq!(
@@ -85,7 +85,7 @@ fn a_stick_that_restarts_while_it_sends_holds_up_no_door() {
     let (mut rig, members) = Rig::new(7, vec![s2_lock(1), s0_lock(2)]);
     rig.run(Millis::from_secs(120));
     for device in members {
-        let lock = rig.lock(device).unwrap().id;
+        let lock = rig.lock_id(device);
         for at in (0..2_000).step_by(90) {
             let op = if at % 180 == 0 {
                 LockOp::Unlock

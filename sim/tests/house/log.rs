@@ -70,7 +70,7 @@ fn keypad_entries_while_nobody_listened_are_told_once_whatever_the_lock_keeps() 
                 let case = format!("{log:?} {protection:?}");
                 let (mut rig, members) = Rig::new(11, vec![lock(log, protection, 1)]);
                 rig.run(Millis::from_secs(300));
-                let id = rig.lock(members[0]).unwrap().id;
+                let id = rig.lock_id(members[0]);
                 passes(&mut rig, members[0], "0471");
                 assert_eq!(learnt(&rig, &id), [OPENED_3, LOCKED], "{case}");
                 rig.run(Millis::from_secs(3600));
@@ -103,7 +103,7 @@ fn keypad_entries_while_nobody_listened_are_told_once_whatever_the_lock_keeps() 
 fn a_lock_that_was_out_of_range_without_anybody_noticing_is_told_of_the_next_day() {
     let (mut rig, members) = Rig::new(12, vec![lock(LogConfig::default(), Protection::s2_lock(1), 1)]);
     rig.run(Millis::from_secs(300));
-    let id = rig.lock(members[0]).unwrap().id;
+    let id = rig.lock_id(members[0]);
     rig.act(members[0], &Act::Unreachable(true));
     passes(&mut rig, members[0], "2580");
     rig.act(members[0], &Act::Unreachable(false));
@@ -123,7 +123,7 @@ fn of_a_record_that_went_round_the_newest_are_told() {
         };
         let (mut rig, members) = Rig::new(13, vec![lock(log, Protection::s2_lock(1), 1)]);
         rig.run(Millis::from_secs(300));
-        let id = rig.lock(members[0]).unwrap().id;
+        let id = rig.lock_id(members[0]);
         passes(&mut rig, members[0], "0471");
         rig.plug(false);
         for code in ["0471", "2580", "0471", "2580"] {
@@ -143,7 +143,7 @@ fn a_person_waits_for_no_record_and_the_record_is_read_to_its_end() {
     for wait in [0, 40, 90, 150, 230, 300, 450] {
         let (mut rig, members) = Rig::new(14, vec![lock(LogConfig::default(), Protection::s2_lock(1), 1)]);
         rig.run(Millis::from_secs(300));
-        let id = rig.lock(members[0]).unwrap().id;
+        let id = rig.lock_id(members[0]);
         rig.plug(false);
         for _ in 0..8 {
             passes(&mut rig, members[0], "2580");
@@ -181,7 +181,7 @@ fn swallowed(seed: u64) {
     let (mut rig, members) = Rig::new(seed, vec![lock(log, Protection::s2_lock(seed), seed)]);
     let mut chance = Chance::new(seed);
     rig.run(Millis::from_secs(300));
-    let (key, id) = (members[0], rig.lock(members[0]).unwrap().id);
+    let (key, id) = (members[0], rig.lock_id(members[0]));
     for _ in 0..10 {
         let how = chance.between(0, 4);
         match how {

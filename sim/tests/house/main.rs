@@ -108,19 +108,12 @@ fn a_bolt_moves_on_request_and_the_end_is_what_the_lock_said() {
     let (mut rig, members) = Rig::new(2, vec![s2_lock(1), s0_lock(2)]);
     rig.run(Millis::from_secs(60));
     for device in members {
-        let lock = rig.lock(device).unwrap().id;
+        let lock = rig.lock_id(device);
         for (op, bolt) in [
             (LockOp::Unlock, BoltState::Unlocked),
             (LockOp::Lock, BoltState::Locked),
         ] {
-            let command = rig.ask(&lock, op);
-            rig.run(Millis::from_secs(20));
-            assert_eq!(
-                rig.commands[&command].status,
-                CommandStatus::Done,
-                "\n{}",
-                rig.story()
-            );
+            rig.move_bolt(&lock, op);
             let known = rig.lock(device).unwrap().bolt.unwrap().value;
             assert_eq!((known.0, known.1.source), (bolt, Source::Remote));
         }
@@ -168,10 +161,7 @@ fn line_faults(seed: u64) {
     let (mut rig, members) = Rig::new(seed, devices);
     let mut chance = Chance::new(seed);
     rig.run(Millis::from_secs(120));
-    let locks: Vec<LockId> = members[..2]
-        .iter()
-        .map(|key| rig.lock(*key).unwrap().id)
-        .collect();
+    let locks: Vec<LockId> = members[..2].iter().map(|key| rig.lock_id(*key)).collect();
     let faults = [
         Fault::Nak(1),
         Fault::Can(1),
@@ -235,10 +225,7 @@ fn bad_air(seed: u64) {
     let (mut rig, members) = Rig::new(seed, vec![s2_lock(seed), s0_lock(seed + 1), alarm(seed + 2)]);
     let mut chance = Chance::new(seed);
     rig.run(Millis::from_secs(120));
-    let locks: Vec<LockId> = members[..2]
-        .iter()
-        .map(|key| rig.lock(*key).unwrap().id)
-        .collect();
+    let locks: Vec<LockId> = members[..2].iter().map(|key| rig.lock_id(*key)).collect();
     rig.fault(Fault::Loss(150));
     for _ in 0..12 {
         let who = usize::from(chance.happens(500));
@@ -314,7 +301,7 @@ fn invariants_hold_on_a_bad_channel() {
 fn a_stick_that_was_away_for_a_minute_works_again_by_itself() {
     let (mut rig, members) = Rig::new(3, vec![s2_lock(1), s0_lock(2)]);
     rig.run(Millis::from_secs(120));
-    let lock = rig.lock(members[0]).unwrap().id;
+    let lock = rig.lock_id(members[0]);
     rig.plug(false);
     rig.run(Millis::from_secs(20));
     let lost = rig.ask(&lock, LockOp::Unlock);
@@ -331,21 +318,14 @@ fn a_stick_that_was_away_for_a_minute_works_again_by_itself() {
         Some(true),
         "nothing is sent late"
     );
-    let command = rig.ask(&lock, LockOp::Unlock);
-    rig.run(Millis::from_secs(20));
-    assert_eq!(
-        rig.commands[&command].status,
-        CommandStatus::Done,
-        "\n{}",
-        rig.story()
-    );
+    rig.move_bolt(&lock, LockOp::Unlock);
 }
 
 #[test]
 fn a_stick_that_hangs_is_noticed_and_works_again_after_its_power_was_cut() {
     let (mut rig, members) = Rig::new(3, vec![s2_lock(1)]);
     rig.run(Millis::from_secs(120));
-    let lock = rig.lock(members[0]).unwrap().id;
+    let lock = rig.lock_id(members[0]);
     rig.fault(Fault::Hang(true));
     let command = rig.ask(&lock, LockOp::Unlock);
     rig.run(Millis::from_secs(120));
@@ -359,14 +339,7 @@ fn a_stick_that_hangs_is_noticed_and_works_again_after_its_power_was_cut() {
     rig.plug(false);
     rig.plug(true);
     rig.run(Millis::from_secs(60));
-    let command = rig.ask(&lock, LockOp::Unlock);
-    rig.run(Millis::from_secs(20));
-    assert_eq!(
-        rig.commands[&command].status,
-        CommandStatus::Done,
-        "\n{}",
-        rig.story()
-    );
+    rig.move_bolt(&lock, LockOp::Unlock);
 }
 
 #[test]
@@ -447,23 +420,9 @@ fn a_lock_is_included_by_its_pin_and_smoke_is_heard_meanwhile() {
     let pin = label(&rig, new)[..5].to_owned();
     rig.answer(&pin);
     rig.run(Millis::from_secs(120));
-    let progress = rig.inclusion();
-    assert_eq!(
-        progress.state,
-        InclusionState::Done,
-        "{progress:?}\n{}",
-        rig.story()
-    );
-    assert_eq!(progress.security, Some(Security::S2AccessControl));
-    let lock = rig.lock(new).unwrap().id;
-    let command = rig.ask(&lock, LockOp::Unlock);
-    rig.run(Millis::from_secs(30));
-    assert_eq!(
-        rig.commands[&command].status,
-        CommandStatus::Done,
-        "\n{}",
-        rig.story()
-    );
+    assert_eq!(rig.included().security, Some(Security::S2AccessControl));
+    let lock = rig.lock_id(new);
+    rig.move_bolt(&lock, LockOp::Unlock);
     rig.act(new, &Act::Turn { locked: true });
     rig.run(Millis::from_secs(5));
     let moved = learnt(&rig, &lock);
@@ -484,14 +443,7 @@ fn a_wrong_pin_ends_without_a_usable_lock() {
     let pin: u16 = label(&rig, new)[..5].parse().unwrap();
     rig.answer(&format!("{:05}", pin ^ 1));
     rig.run(Millis::from_secs(120));
-    let progress = rig.inclusion();
-    assert_eq!(
-        progress.state,
-        InclusionState::Failed,
-        "{progress:?}\n{}",
-        rig.story()
-    );
-    assert_eq!(progress.error.unwrap().code, "wrong_pin");
+    assert_eq!(rig.inclusion_failure(), "wrong_pin");
     assert_eq!(rig.dongle.device(new).unwrap().security(), None);
     if let Some(lock) = rig.lock(new) {
         let command = rig.ask(&lock.id, LockOp::Unlock);
@@ -512,23 +464,9 @@ fn a_lock_is_included_with_s0() {
     rig.run(Millis::from_secs(2));
     rig.act(new, &Act::LearnButton);
     rig.run(Millis::from_secs(120));
-    let progress = rig.inclusion();
-    assert_eq!(
-        progress.state,
-        InclusionState::Done,
-        "{progress:?}\n{}",
-        rig.story()
-    );
-    assert_eq!(progress.security, Some(Security::S0));
-    let lock = rig.lock(new).unwrap().id;
-    let command = rig.ask(&lock, LockOp::Unlock);
-    rig.run(Millis::from_secs(30));
-    assert_eq!(
-        rig.commands[&command].status,
-        CommandStatus::Done,
-        "\n{}",
-        rig.story()
-    );
+    assert_eq!(rig.included().security, Some(Security::S0));
+    let lock = rig.lock_id(new);
+    rig.move_bolt(&lock, LockOp::Unlock);
 }
 
 #[test]
@@ -542,14 +480,7 @@ fn a_lock_and_an_alarm_are_included_by_smart_start() {
         rig.run(Millis::from_secs(2));
         rig.act(new, &Act::SmartStart(true));
         rig.run(Millis::from_secs(180));
-        let progress = rig.inclusion();
-        assert_eq!(
-            progress.state,
-            InclusionState::Done,
-            "{progress:?}\n{}",
-            rig.story()
-        );
-        assert_eq!(progress.security, Some(security));
+        assert_eq!(rig.included().security, Some(security));
         assert!(rig.dongle.device(new).unwrap().security().is_some());
     }
 }

@@ -1,7 +1,6 @@
 //! Devices that are gone are removed; devices that answer, or may only sleep, are kept.
 
 use hubd_core::event::Event;
-use hubd_core::view::CommandStatus;
 use hubd_model::{InclusionState, LockOp, Millis, RemovalCause};
 use hubd_sim::device::Act;
 use hubd_sim::dongle::Fault;
@@ -16,60 +15,35 @@ fn removals(rig: &Rig) -> usize {
     rig.events().filter(gone).count()
 }
 
-/// What a refused removal said.
-fn refusal(rig: &Rig) -> String {
-    let exclusion = rig.exclusion();
-    assert_eq!(
-        exclusion.state,
-        InclusionState::Failed,
-        "{exclusion:?}\n{}",
-        rig.story()
-    );
-    exclusion.error.unwrap().code
-}
-
 #[test]
 fn a_lock_that_is_gone_is_removed_and_one_that_answers_is_kept() {
     let (mut rig, members) = Rig::new(1, vec![s2_lock(1), s0_lock(2)]);
     rig.run(Millis::from_secs(60));
-    let [here, gone] = [members[0], members[1]].map(|device| rig.lock(device).unwrap().id);
+    let [here, gone] = [members[0], members[1]].map(|device| rig.lock_id(device));
     rig.remove_lock(&here);
     assert_eq!(rig.exclusion().state, InclusionState::Waiting);
     rig.run(Millis::from_secs(30));
-    assert_eq!(refusal(&rig), "answers");
+    assert_eq!(rig.exclusion_failure(), "answers");
     assert!(rig.dongle.node_of(members[0]).is_some());
     assert_eq!(removals(&rig), 0);
 
     rig.act(members[1], &Act::PowerCut);
     rig.remove_lock(&gone);
     rig.run(Millis::from_secs(60));
-    assert_eq!(
-        rig.exclusion().state,
-        InclusionState::Done,
-        "{:?}\n{}",
-        rig.exclusion(),
-        rig.story()
-    );
+    rig.excluded();
     assert_eq!((rig.dongle.node_of(members[1]), removals(&rig)), (None, 1));
     assert_eq!(rig.engine.locks().len(), 1);
     rig.restart_host();
     rig.run(Millis::from_secs(60));
     assert_eq!(rig.engine.locks().len(), 1, "and stays away");
-    let command = rig.ask(&here, LockOp::Unlock);
-    rig.run(Millis::from_secs(20));
-    assert_eq!(
-        rig.commands[&command].status,
-        CommandStatus::Done,
-        "\n{}",
-        rig.story()
-    );
+    rig.move_bolt(&here, LockOp::Unlock);
 }
 
 #[test]
 fn a_lock_whose_bolt_is_under_way_ends_its_commands_when_it_is_removed() {
     let (mut rig, members) = Rig::new(2, vec![s0_lock(2)]);
     rig.run(Millis::from_secs(60));
-    let lock = rig.lock(members[0]).unwrap().id;
+    let lock = rig.lock_id(members[0]);
     rig.act(members[0], &Act::PowerCut);
     rig.remove_lock(&lock);
     let command = rig.ask(&lock, LockOp::Unlock);
@@ -82,11 +56,11 @@ fn a_lock_whose_bolt_is_under_way_ends_its_commands_when_it_is_removed() {
 fn nothing_is_removed_because_the_channel_is_occupied() {
     let (mut rig, members) = Rig::new(3, vec![s2_lock(1)]);
     rig.run(Millis::from_secs(60));
-    let lock = rig.lock(members[0]).unwrap().id;
+    let lock = rig.lock_id(members[0]);
     rig.fault(Fault::Jam(true));
     rig.remove_lock(&lock);
     rig.run(Millis::from_secs(200));
-    assert_eq!(refusal(&rig), "busy", "\n{}", rig.story());
+    assert_eq!(rig.exclusion_failure(), "busy", "\n{}", rig.story());
     rig.fault(Fault::Jam(false));
     rig.plug(false);
     rig.plug(true);
@@ -97,7 +71,7 @@ fn nothing_is_removed_because_the_channel_is_occupied() {
     rig.act(members[0], &Act::PowerCut);
     rig.plug(true);
     rig.run(Millis::from_secs(200));
-    assert_eq!(refusal(&rig), "controller_failed", "\n{}", rig.story());
+    assert_eq!(rig.exclusion_failure(), "controller_failed", "\n{}", rig.story());
     assert_eq!(
         rig.dongle.node_of(members[0]),
         Some(2),
@@ -114,13 +88,13 @@ fn a_detector_that_sleeps_is_kept_until_it_was_silent_for_longer_than_it_sleeps(
     rig.run(HOUR);
     rig.remove_alarm();
     rig.run(Millis::from_secs(60));
-    assert_eq!(refusal(&rig), "sleeps", "\n{}", rig.story());
+    assert_eq!(rig.exclusion_failure(), "sleeps", "\n{}", rig.story());
     rig.act(members[0], &Act::Wake);
     rig.run(Millis::from_secs(2));
     rig.remove_alarm();
     rig.run(Millis::from_secs(60));
     assert_eq!(
-        refusal(&rig),
+        rig.exclusion_failure(),
         "sleeps",
         "nobody knows when it falls asleep\n{}",
         rig.story()
@@ -136,7 +110,7 @@ fn a_detector_that_sleeps_is_kept_until_it_was_silent_for_longer_than_it_sleeps(
     rig.remove_alarm();
     rig.run(Millis::from_secs(60));
     assert_eq!(
-        refusal(&rig),
+        rig.exclusion_failure(),
         "sleeps",
         "nobody listened in between\n{}",
         rig.story()
@@ -144,13 +118,7 @@ fn a_detector_that_sleeps_is_kept_until_it_was_silent_for_longer_than_it_sleeps(
     rig.run(Millis(7 * HOUR.0));
     rig.remove_alarm();
     rig.run(Millis::from_secs(60));
-    assert_eq!(
-        rig.exclusion().state,
-        InclusionState::Done,
-        "{:?}\n{}",
-        rig.exclusion(),
-        rig.story()
-    );
+    rig.excluded();
     assert_eq!((rig.engine.alarms().len(), removals(&rig)), (0, 1));
 }
 
@@ -158,10 +126,8 @@ fn a_detector_that_sleeps_is_kept_until_it_was_silent_for_longer_than_it_sleeps(
 fn a_lock_that_says_it_was_reset_is_forgotten_by_the_stick_too() {
     let (mut rig, members) = Rig::new(5, vec![s2_lock(1), s2_lock(2)]);
     rig.run(Millis::from_secs(60));
-    let lock = rig.lock(members[1]).unwrap().id;
-    let command = rig.ask(&lock, LockOp::Unlock);
-    rig.run(Millis::from_secs(20));
-    assert_eq!(rig.commands[&command].status, CommandStatus::Done);
+    let lock = rig.lock_id(members[1]);
+    rig.move_bolt(&lock, LockOp::Unlock);
     assert_eq!(rig.dongle.nodes().count(), 2);
     rig.act(members[1], &Act::FactoryReset);
     rig.run(Millis::from_secs(60));

@@ -7,10 +7,10 @@ use hubd_core::engine::Engine;
 use hubd_core::event::{Entry, Event};
 use hubd_core::input::{Input, Memory, Request, Ticket};
 use hubd_core::output::Output;
-use hubd_core::view::{CommandView, LockView};
+use hubd_core::view::{CommandStatus, CommandView, LockView};
 use hubd_model::{
-    CommandId, Entropy, InclusionAnswer, InclusionProgress, InclusionStrategy, LockId, LockOp, Millis,
-    MonoTime, Now, RadioName, Report, SecretString, UnixMillis, Urgency, WallTime, Zone,
+    CommandId, Entropy, InclusionAnswer, InclusionProgress, InclusionState, InclusionStrategy, LockId,
+    LockOp, Millis, MonoTime, Now, RadioName, Report, SecretString, UnixMillis, Urgency, WallTime, Zone,
 };
 use hubd_sim::device::{Act, Device, Truth};
 use hubd_sim::dongle::{DeviceKey, Dongle, DongleConfig};
@@ -22,6 +22,8 @@ use rand_core::SeedableRng;
 
 /// How long the shell waits before it opens a port again.
 const REOPEN: Millis = Millis(1000);
+/// In a house without faults a movement has ended after this.
+const MOVED_WITHIN: Millis = Millis::from_secs(30);
 
 pub fn keys() -> NetworkKeys {
     NetworkKeys::generate(&mut ChaCha20Rng::seed_from_u64(77))
@@ -287,6 +289,14 @@ impl Rig {
         command
     }
 
+    /// Asks for a movement in a house without faults, where it is done.
+    pub fn move_bolt(&mut self, lock: &LockId, op: LockOp) {
+        let command = self.ask(lock, op);
+        self.run(MOVED_WITHIN);
+        let status = self.commands[&command].status;
+        assert_eq!(status, CommandStatus::Done, "{op:?} {lock}\n{}", self.story());
+    }
+
     fn request(&mut self, request: Request) {
         self.give(Input::Request {
             ticket: Ticket(0),
@@ -306,6 +316,38 @@ impl Rig {
         let radio = RadioName::parse("zwave").unwrap();
         let answer = InclusionAnswer::DskPin(SecretString::new(pin.to_owned()));
         self.request(Request::AnswerInclusion { radio, answer });
+    }
+
+    /// The inclusion ended well.
+    pub fn included(&self) -> InclusionProgress {
+        self.ended_well(self.inclusion())
+    }
+
+    /// The exclusion or removal ended well.
+    pub fn excluded(&self) -> InclusionProgress {
+        self.ended_well(self.exclusion())
+    }
+
+    fn ended_well(&self, progress: InclusionProgress) -> InclusionProgress {
+        let done = progress.state == InclusionState::Done;
+        assert!(done, "{progress:?}\n{}", self.story());
+        progress
+    }
+
+    /// How the inclusion failed.
+    pub fn inclusion_failure(&self) -> String {
+        self.failure(self.inclusion())
+    }
+
+    /// How the exclusion or removal failed, or why it was refused.
+    pub fn exclusion_failure(&self) -> String {
+        self.failure(self.exclusion())
+    }
+
+    fn failure(&self, progress: InclusionProgress) -> String {
+        let failed = progress.state == InclusionState::Failed;
+        assert!(failed, "{progress:?}\n{}", self.story());
+        progress.error.unwrap().code
     }
 
     /// Where the inclusion stands.
@@ -336,6 +378,13 @@ impl Rig {
             .locks()
             .into_iter()
             .find(|lock| lock.address.as_str().ends_with(&node))
+    }
+
+    /// The id of a device that is a lock.
+    pub fn lock_id(&self, device: DeviceKey) -> LockId {
+        let lock = self.lock(device);
+        lock.unwrap_or_else(|| panic!("{device:?} is no lock\n{}", self.story()))
+            .id
     }
 
     pub fn events(&self) -> impl Iterator<Item = &Event> {
