@@ -68,6 +68,15 @@ impl SlotContent {
     }
 }
 
+/// What may be in a slot that is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Over {
+    /// Nothing, or the same PIN: nothing of ours was ever there, so what is there now is somebody else's and stays.
+    Nothing,
+    /// Anything: something of ours was there. What somebody else put in its place is told before it goes.
+    Anything,
+}
+
 /// What a slot shall hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotWish {
@@ -77,6 +86,20 @@ pub struct SlotWish {
     pub name: String,
     /// The schedule that the lock shall keep for it.
     pub schedule: LockSchedule,
+    /// What may be there before.
+    pub over: Over,
+}
+
+impl SlotWish {
+    /// Whether it may take the place of what the slot was just seen to hold. What the lock does not say hinders nothing.
+    pub fn may_replace(&self, seen: &SlotContent) -> bool {
+        let same = match seen {
+            SlotContent::Empty | SlotContent::Unknown => true,
+            SlotContent::Pin { pin, .. } => *pin == self.pin,
+            SlotContent::Hidden { .. } => false,
+        };
+        same || self.over == Over::Anything
+    }
 }
 
 /// Names one order about codes until its end. Given by the mind, unique while the hub runs.
@@ -95,7 +118,8 @@ pub enum CodeTask {
     },
     /// Read one slot.
     Read(SlotKey),
-    /// Write one slot and its schedule, then read both back. A code that restricts is never valid without its
+    /// Read one slot, which is told as [`CodeReport::Found`]; write it and its schedule, unless something is there that it
+    /// may not take the place of; then read both back. A code that restricts is never valid without its
     /// restriction: it is written disabled, or its schedule first, as the lock allows.
     Write {
         /// Where.
@@ -182,6 +206,13 @@ pub enum CodeReport {
         content: SlotContent,
         /// The schedule that the lock keeps for it, where it was asked for.
         schedule: Option<LockSchedule>,
+    },
+    /// What a slot holds that is about to be written, as the lock said just before.
+    Found {
+        /// Which.
+        key: SlotKey,
+        /// What it holds.
+        content: SlotContent,
     },
     /// The lock's checksum over all its codes, as of the slots just reported.
     Checksum(CodeChecksum),

@@ -22,7 +22,7 @@ pub mod zone;
 pub use alarm::{AlarmSignal, Hazard};
 pub use code::{
     CodeCapabilities, CodeChange, CodeChecksum, CodeRefusal, CodeReport, CodeTask, CodeTaskEnd, CodeTaskId,
-    SlotContent, SlotKey, SlotWish,
+    Over, SlotContent, SlotKey, SlotWish,
 };
 pub use dongle::{DongleImage, DongleMemory};
 pub use id::{

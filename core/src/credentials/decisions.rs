@@ -17,6 +17,8 @@ use crate::outbox::Outbox;
 
 /// An emergency code that a person enables works no longer than this.
 pub(crate) const ENABLED_MAX: Millis = Millis::from_secs(24 * 3_600);
+/// An emergency code for which no new PIN was found is tried again after this.
+pub(super) const REDRAW_AFTER: Millis = Millis::from_secs(3_600);
 
 type Outcome = Result<CredentialsAnswer, CredentialsRefusal>;
 
@@ -199,7 +201,7 @@ impl Keeper {
         };
         tell(lock, event, out);
         if let Some(mirror) = self.mirrors.get_mut(lock) {
-            mirror.dirty = true;
+            mirror.touch();
         }
         Ok(CredentialsAnswer::Done)
     }
@@ -242,7 +244,7 @@ impl Keeper {
             Some(from) => {
                 if mirror.record.read_at.is_none() {
                     mirror.read_asked = true;
-                    mirror.dirty = true;
+                    mirror.touch();
                     return Err(CredentialsRefusal::NotReadYet(lock.clone()));
                 }
                 self.check_gone(from)?;
@@ -351,7 +353,7 @@ impl Keeper {
                 record.attempts = before.attempts;
             }
         }
-        new.dirty = true;
+        new.touch();
     }
 
     /// Makes an emergency code work because a person says so.
@@ -503,27 +505,55 @@ impl Keeper {
         if !used {
             return;
         }
-        // Whoever used it knows it, so it is not an emergency code any more.
+        if !self.replace(id, around, out) {
+            self.stand(id, Standing::UsedUp, Change::NotReplaced, None, out);
+            self.redraw_at = Some(around.now.mono + REDRAW_AFTER);
+        }
+    }
+
+    /// Gives an emergency code that was used a new PIN: whoever used it knows it. Says whether one was found.
+    fn replace(&mut self, id: &CredentialId, around: &Around<'_>, out: &mut Outbox) -> bool {
         let Some(credential) = self.credentials.get(id) else {
-            return;
+            return true;
         };
         let Means::Pin(old) = &credential.means else {
-            return;
+            return true;
         };
         let (digits, locks) = (u8::try_from(old.digits()).ok(), credential.locks.clone());
         let drawn = self
             .draw(&locks, digits, around)
             .or_else(|_| self.draw(&locks, None, around));
-        match drawn {
-            Ok(pin) => {
-                if let Some(credential) = self.credentials.get_mut(id) {
-                    credential.means = Means::Pin(pin);
-                    credential.rotated_at = around.at();
-                }
-                self.changed(id, Change::Replaced, None, out);
-            }
-            Err(_) => self.stand(id, Standing::UsedUp, Change::UsedUp, None, out),
+        let Ok(pin) = drawn else { return false };
+        if let Some(credential) = self.credentials.get_mut(id) {
+            credential.means = Means::Pin(pin);
+            credential.rotated_at = around.at();
+            credential.standing = Standing::Ready;
         }
+        self.changed(id, Change::Replaced, None, out);
+        true
+    }
+
+    /// Tries again to replace emergency codes for which no new PIN was found: now and then, and when people changed
+    /// something. Not while doors are released: what works in an incident is decided at its beginning.
+    pub(super) fn replace_later(&mut self, around: &Around<'_>, out: &mut Outbox) {
+        let Some(at) = self.redraw_at.filter(|_| self.emergency.is_none()) else {
+            return;
+        };
+        let next = around.now.mono + REDRAW_AFTER;
+        let tried_now = at == next;
+        if around.now.mono < at && (tried_now || self.changed_credentials.is_empty()) {
+            return;
+        }
+        let waiting = self
+            .credentials
+            .values()
+            .filter(|credential| credential.awaits_pin());
+        let waiting: Vec<CredentialId> = waiting.map(|credential| credential.id.clone()).collect();
+        let mut left = false;
+        for id in waiting {
+            left |= !self.replace(&id, around, out);
+        }
+        self.redraw_at = left.then_some(next);
     }
 
     fn stand(

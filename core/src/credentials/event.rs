@@ -29,6 +29,8 @@ pub enum Change {
     Expired,
     /// It has no use left.
     UsedUp,
+    /// An emergency code that was used could not get a new PIN yet, so it opens nothing.
+    NotReplaced,
     /// Every lock is proven free of it.
     Gone,
 }
@@ -48,6 +50,7 @@ impl Change {
             Self::Began => "began",
             Self::Expired => "expired",
             Self::UsedUp => "used_up",
+            Self::NotReplaced => "not_replaced",
             Self::Gone => "gone",
         }
     }
@@ -59,6 +62,10 @@ impl Change {
             Self::Expired => Some("the time until which it opens has come"),
             Self::Replaced => Some("it was used in an emergency, so whoever used it knows it"),
             Self::UsedUp => Some("it opened as often as it may"),
+            Self::NotReplaced => Some(
+                "it was used in an emergency and no new PIN was found that all its locks take, so it opens nothing; \
+                 give it a PIN or other locks, or wait: the hub tries again",
+            ),
             Self::Gone => Some("every lock is proven free of it"),
             Self::Added
             | Self::Changed

@@ -82,10 +82,14 @@ pub(crate) struct Keeper {
     changed_credentials: BTreeSet<CredentialId>,
     /// Who goes first, as long as nobody is changed.
     ranking: Option<Ranking>,
+    /// Counts the rankings, so that a plan knows whether it was made for this one.
+    rankings: u64,
     /// Whether something removed may be proven gone since that was looked at.
     sweep: bool,
     /// The incident in which doors are released.
     emergency: Option<IncidentId>,
+    /// When emergency codes that were used and wait for a new PIN are given one; `None` when there are none.
+    redraw_at: Option<MonoTime>,
     /// When the date begins or ends a credential's time.
     spans: Dates,
     /// When to come back.
@@ -95,6 +99,8 @@ pub(crate) struct Keeper {
 /// What is the same for all locks that are seen to in one mutation.
 struct Round<'a> {
     house: &'a Household<'a>,
+    /// Which ranking the household has.
+    ranking: u64,
     credentials: &'a BTreeMap<CredentialId, Credential>,
     /// What is on disk.
     durable: u64,
@@ -123,6 +129,11 @@ impl Keeper {
         self.sweep = true;
         self.people = by_key(memory.people, |person| person.id.clone());
         self.credentials = by_key(memory.credentials, |credential| credential.id.clone());
+        self.redraw_at = self
+            .credentials
+            .values()
+            .any(Credential::awaits_pin)
+            .then_some(now);
         let mirrors = memory
             .mirrors
             .into_iter()
@@ -186,7 +197,7 @@ impl Keeper {
                 mirror.change().name.clone_from(name);
                 mirror.change().model.clone_from(model);
             }
-            mirror.dirty = true;
+            mirror.touch();
         } else if keeps {
             let mirror = Mirror::new(lock.clone(), name.clone(), model.clone(), around.now.mono);
             self.mirrors.insert(lock.clone(), mirror);
@@ -253,6 +264,10 @@ impl Keeper {
                 let drift = mirror.said(key, content, schedule, now, at);
                 self.drifted(lock, key, drift, out);
             }
+            CodeReport::Found { key, content } => {
+                let drift = mirror.found(key, &content, now);
+                self.drifted(lock, key, drift, out);
+            }
             CodeReport::Checksum(checksum) => mirror.checksum(checksum, now),
             CodeReport::Changed { key, change } => {
                 if mirror.changed(key, change, now) {
@@ -282,6 +297,7 @@ impl Keeper {
     /// Does what is due, and saves what changed. The end of every mutation.
     pub(crate) fn run(&mut self, around: &Around<'_>, out: &mut Outbox) {
         let now = around.now;
+        self.replace_later(around, out);
         self.follow_spans(around, out);
         self.forget_ranking();
         let due = |mirror: &Mirror| {
@@ -298,6 +314,7 @@ impl Keeper {
             let house = Household::ranked(&self.people, &self.credentials, ranking, around.zone, now.wall);
             let round = Round {
                 house: &house,
+                ranking: self.rankings,
                 credentials: &self.credentials,
                 durable: self.durable,
                 around: *around,
@@ -319,14 +336,20 @@ impl Keeper {
         self.save_changed(out);
         let mirrors = self.mirrors.values();
         let wakes = mirrors.flat_map(|mirror| mirror.wake.into_iter().chain(mirror.dates.look(now)));
-        self.wake = wakes.chain(self.spans.look(now)).min();
+        let redraw = self.redraw_at.filter(|_| self.emergency.is_none());
+        self.wake = wakes.chain(self.spans.look(now)).chain(redraw).min();
     }
 
     /// Whoever was changed may go before others now.
     fn forget_ranking(&mut self) {
         if !(self.changed_credentials.is_empty() && self.changed_people.is_empty()) {
-            self.ranking = None;
+            self.rank_anew();
         }
+    }
+
+    fn rank_anew(&mut self) {
+        self.ranking = None;
+        self.rankings = self.rankings.wrapping_add(1);
     }
 
     fn drifted(&mut self, lock: &LockId, key: SlotKey, drift: Option<event::Drift>, out: &mut Outbox) {
@@ -364,7 +387,7 @@ impl Keeper {
             let Some(credential) = self.credentials.remove(&id) else {
                 continue;
             };
-            self.ranking = None;
+            self.rank_anew();
             self.changed_credentials.remove(&id);
             out.forget_intent(RecordKey::Credentials(CredentialsKey::Credential(id.clone())));
             let event = CredentialsEvent::CredentialChanged {
@@ -452,18 +475,31 @@ impl Round<'_> {
         mirror.refill_frames(now);
         mirror.forget_late_copies(now);
         let secure = station.as_ref().is_some_and(|station| station.secure);
+        let plan = |mirror: &Mirror| {
+            let facts = mirror.lock_facts(capabilities, secure);
+            plan::plan(facts, self.house, &mirror.facts(now))
+        };
+        let mut kept = mirror.is_planned_for(self.ranking, now) && !mirror.dates.are_past(around.now.wall);
         let mut settled = false;
-        for _ in 0..TURNS_MAX {
-            mirror.plan = plan::plan(
-                mirror.lock_facts(capabilities, secure),
-                self.house,
-                &mirror.facts(now),
-            );
+        for turn in 0..TURNS_MAX {
+            kept &= turn == 0;
+            if kept {
+                debug_assert_eq!(
+                    mirror.plan,
+                    plan(mirror),
+                    "a plan that is kept is the one that would be made"
+                );
+            } else {
+                mirror.plan = plan(mirror);
+            }
             let disarmed = mirror.disarm_unwanted();
             settled = !mirror.settle_slots(credentials, now, lock, out) && !disarmed;
             if settled {
                 break;
             }
+        }
+        if !kept || !settled {
+            mirror.note_planned(self.ranking, settled, now);
         }
         let tasks = mirror.tasks(&surroundings);
         mirror.note_pending(&tasks, credentials, now, at, lock, out);

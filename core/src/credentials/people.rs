@@ -82,10 +82,12 @@ impl Keeper {
                     .filter_map(Slot::credential)
                     .any(|held| theirs.contains(held));
                 let wanted = theirs.iter().filter_map(|held| self.credentials.get(*held));
-                mirror.dirty |= holds
-                    || wanted
-                        .into_iter()
-                        .any(|credential| credential.locks.contains(lock));
+                let wanted = wanted
+                    .into_iter()
+                    .any(|credential| credential.locks.contains(lock));
+                if holds || wanted {
+                    mirror.touch();
+                }
             }
             self.person_changed(id, Change::Changed, by, out);
         }
@@ -220,7 +222,7 @@ impl Keeper {
             Means::Pin(_) | Means::Enrolled(_) => {}
         }
         match after.standing {
-            Standing::UsedUp if refreshed => after.standing = Standing::Ready,
+            Standing::UsedUp if refreshed && !before.awaits_pin() => after.standing = Standing::Ready,
             // A code that becomes one for everyday use needs no enabling, and one that becomes one for emergencies is not.
             Standing::Enabled { .. } | Standing::Withheld(_) if after.usage != Usage::Emergency => {
                 after.standing = Standing::Ready;
@@ -313,6 +315,9 @@ impl Keeper {
         if let Some(credential) = self.credentials.get_mut(id)
             && pin != old
         {
+            if credential.awaits_pin() {
+                credential.standing = Standing::Ready;
+            }
             credential.means = Means::Pin(pin);
             credential.rotated_at = around.at();
             self.changed(id, Change::Rotated, Some(by), out);

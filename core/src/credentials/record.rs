@@ -99,7 +99,8 @@ pub enum EnabledFor {
 ///     |    the incident is over    | disabled while doors are released in an incident
 ///     +------- Withheld <----------+
 ///     |                            |
-///     +--no use left--> UsedUp     |         a change that gives it uses again makes it Ready
+///     +--no use left--> UsedUp     |         a change that gives it uses again makes it Ready, and a new PIN an emergency
+///     |                            |         code that was used and for which none was found
 ///     +------------removed---------+--> Removed: kept until every lock is proven free of it, then forgotten
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -166,6 +167,17 @@ pub struct Credential {
     pub rotated_at: UnixMillis,
     /// Its newest intent.
     pub generation: Generation,
+}
+
+impl Credential {
+    /// Whether it is an emergency code that was used, opens nothing because whoever used it knows it, and waits for a
+    /// new PIN.
+    pub fn awaits_pin(&self) -> bool {
+        self.standing == Standing::UsedUp
+            && self.usage == Usage::Emergency
+            && self.uses_left != Some(0)
+            && matches!(self.means, Means::Pin(_))
+    }
 }
 
 /// Whose a slot is.

@@ -97,7 +97,7 @@ impl Keeper {
                 let mirror = self.mirrors.get_mut(&lock);
                 let mirror = mirror.ok_or(CredentialsRefusal::NoSuchLock(lock))?;
                 mirror.read_asked = true;
-                mirror.dirty = true;
+                mirror.touch();
                 Ok(CredentialsAnswer::Done)
             }
         }
@@ -186,7 +186,7 @@ impl Keeper {
         for (lock, mirror) in &mut self.mirrors {
             let there = mirror.slots.values().any(|slot| slot.credential() == Some(id));
             if there || credential.locks.contains(lock) {
-                mirror.dirty = true;
+                mirror.touch();
             }
         }
     }

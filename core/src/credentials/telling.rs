@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use hubd_model::{CredentialId, LockId, MonoTime, SlotKey, UnixMillis};
 
-use super::event::{CredentialsEvent, Synced};
+use super::event::{CredentialsEvent, Drift, Synced};
 use super::mirror::{self, About, Mirror, Slot};
-use super::plan::{Task, is_occupied};
+use super::plan::{Task, is_clean, is_occupied};
 use super::record::{Credential, CredentialsKey, CredentialsRecord, Holder};
 use super::view::Why;
 use super::{save, tell};
@@ -29,6 +29,8 @@ impl Mirror {
             let about = self.about(*key, credentials);
             let slot = self.slot_mut(*key);
             let enrol = slot.enrol.take();
+            // It was given away as free, and somebody else put something there.
+            let taken = is_occupied(&slot.record) && is_clean(&slot.record);
             let pending = slot.settle(now);
             let record = slot.change();
             record.holder = if is_occupied(record) {
@@ -45,6 +47,15 @@ impl Mirror {
                 tell_not_enrolled(*key, about, reason.to_owned(), lock, out);
             } else if pending {
                 tell_synced(*key, about, Synced::Cleared, lock, out);
+            }
+            if taken {
+                let event = CredentialsEvent::SlotDrifted {
+                    key: *key,
+                    credential: None,
+                    person: None,
+                    drift: Drift::ForeignAdded,
+                };
+                tell(lock, event, out);
             }
         }
         for key in &plan.emptied {
@@ -74,20 +85,20 @@ impl Mirror {
             }
         }
         let given = |slot: &Slot| matches!(slot.record.holder, Holder::Ours(_) | Holder::Condemned);
-        let concerned = self
-            .slots
-            .iter()
-            .filter(|(_, slot)| slot.pending.is_some() || given(slot));
-        let keys: Vec<SlotKey> = concerned.map(|(key, _)| *key).collect();
-        for key in keys {
-            let Some(slot) = self.slots.get(&key) else {
+        let mut changes = Vec::new();
+        for (key, slot) in &self.slots {
+            let (ours, was) = (given(slot), slot.pending.is_some());
+            if !ours && !was {
                 continue;
-            };
-            let ours = matches!(slot.record.holder, Holder::Ours(_) | Holder::Condemned);
-            let waits = self.plan.waiting.get(&key).is_some_and(is_unrest);
-            let is_pending = ours && (pending.contains_key(&key) || waits || self.is_changing_now(key));
-            let was = slot.pending.is_some();
-            if is_pending && !was {
+            }
+            let waits = || self.plan.waiting.get(key).is_some_and(is_unrest);
+            let is_pending = ours && (pending.contains_key(key) || waits() || self.is_changing_now(*key));
+            if is_pending != was {
+                changes.push((*key, ours, is_pending));
+            }
+        }
+        for (key, ours, is_pending) in changes {
+            if is_pending {
                 let seq = pending
                     .get(&key)
                     .map(|task| (self.tell_pending(task, credentials, lock, out), (*task).clone()));
@@ -99,7 +110,7 @@ impl Mirror {
                 {
                     self.arm(&task.act, seq, at);
                 }
-            } else if !is_pending && was {
+            } else {
                 let about = self.about(key, credentials);
                 let slot = self.slot_mut(key);
                 slot.settle(now);

@@ -222,7 +222,10 @@ impl Engine {
     /// A radio says something of a lock's codes. The end of a task that was not answered is no word of the lock.
     fn codes_reported(&mut self, name: &RadioName, device: &DeviceAddress, report: CodeReport) {
         let spoke = match &report {
-            CodeReport::Slot { .. } | CodeReport::Checksum(_) | CodeReport::Changed { .. } => true,
+            CodeReport::Slot { .. }
+            | CodeReport::Found { .. }
+            | CodeReport::Checksum(_)
+            | CodeReport::Changed { .. } => true,
             CodeReport::Ended { end, .. } => !matches!(end, CodeTaskEnd::NoAnswer { .. }),
         };
         let id = if spoke {

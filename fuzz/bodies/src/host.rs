@@ -5,7 +5,7 @@ use hubd_model::Report;
 use hubd_model::{
     CodeSlot, CodeTask, CodeTaskId, CommandId, CredentialKind, DeviceAddress, DongleImage, Hold,
     InclusionAnswer, InclusionStrategy, Key128, LocalMinute, LockOp, LockSchedule, LogMark, Millis, MonoTime,
-    Now, Order, Pin, SecretBytes, SecretString, SlotKey, SlotWish, UnixMillis, Urgency, WallTime,
+    Now, Order, Over, Pin, SecretBytes, SecretString, SlotKey, SlotWish, UnixMillis, Urgency, WallTime,
 };
 use hubd_zwave::host::{Host, Input, Output};
 use hubd_zwave::security::s2_wire::S2Command;
@@ -392,6 +392,11 @@ fn code_task(data: &[u8]) -> CodeTask {
                 pin,
                 name: String::new(),
                 schedule,
+                over: if at(9) & 1 == 0 {
+                    Over::Nothing
+                } else {
+                    Over::Anything
+                },
             },
         },
         (4, _) => CodeTask::Name {

@@ -17,6 +17,7 @@ mod memory;
 mod naming;
 mod relocking;
 mod rig;
+mod taking;
 
 use hubd_model::{
     CodeChange, CodeRefusal, CodeReport, CodeTask, CodeTaskEnd, CredentialKind, LocalMinute, LockSchedule,

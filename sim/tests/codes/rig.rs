@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use hubd_model::{
     BoltState, CodeReport, CodeSlot, CodeTask, CodeTaskEnd, CodeTaskId, CredentialKind, DeviceAddress,
-    LockSchedule, Millis, MonoTime, Now, Order, Pin, Report, SecretString, SlotContent, SlotKey, SlotWish,
-    UnixMillis, Urgency, WallTime,
+    LockSchedule, Millis, MonoTime, Now, Order, Over, Pin, Report, SecretString, SlotContent, SlotKey,
+    SlotWish, UnixMillis, Urgency, WallTime,
 };
 use hubd_sim::device::{Act, Device};
 use hubd_sim::dongle::{DeviceKey, Dongle, DongleConfig};
@@ -83,6 +83,7 @@ pub fn wish(pin: &str, schedule: LockSchedule) -> SlotWish {
         pin: Pin::parse(SecretString::new(pin.to_owned())).unwrap(),
         name: "Zoë".to_owned(),
         schedule,
+        over: Over::Anything,
     }
 }
 

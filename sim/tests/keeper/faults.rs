@@ -1,12 +1,13 @@
 //! What would let somebody in who should not, or say that it was somebody who it was not.
 
+use hubd_core::credentials::event::{CredentialsEvent, Drift};
 use hubd_core::credentials::record::{CredentialsRecord, Standing};
 use hubd_core::credentials::request::{CredentialPatch, CredentialsRequest, NewCredential, NewMeans, Patch};
 use hubd_core::event::Event;
-use hubd_model::{CodeCapabilities, PersonId, Role, Schedule, Usage};
+use hubd_model::{CodeCapabilities, LockSchedule, PersonId, Role, Schedule, Usage};
 
-use crate::home::{HOUR, Home, MINUTE, pin};
-use crate::lock::{Lock, Manners, pin_slot};
+use crate::home::{HOUR, Home, MINUTE, SECOND, pin};
+use crate::lock::{Held, Lock, Manners, pin_slot};
 
 fn home() -> (Home, PersonId) {
     let capabilities = CodeCapabilities {
@@ -98,4 +99,57 @@ fn a_person_whose_codes_were_on_no_lock_is_forgotten_at_once() {
     let people = home.rows.values();
     let people = people.filter(|row| matches!(row, CredentialsRecord::Person(_)));
     assert_eq!(people.count(), 0);
+}
+
+/// Somebody types a code into the first slot, and the lock says nothing of it.
+fn typed_unheard(home: &mut Home, code: &str) {
+    let held = Held {
+        pin: pin(code),
+        schedule: LockSchedule::default(),
+        typed: true,
+    };
+    home.locks.get_mut(&2).unwrap().held.insert(pin_slot(1), held);
+}
+
+/// How slots drifted, as the journal says.
+fn drifts(home: &Home) -> Vec<Drift> {
+    let drifted = home.journal.iter().filter_map(|entry| match &entry.event {
+        Event::Credentials(CredentialsEvent::SlotDrifted { drift, .. }) => Some(*drift),
+        _ => None,
+    });
+    drifted.collect()
+}
+
+#[test]
+fn a_code_that_somebody_typed_unheard_into_a_slot_that_was_just_seen_free_stays_and_is_told() {
+    let (mut home, anna) = home();
+    let lock = home.id(2);
+    home.ask(CredentialsRequest::ReadLock { lock }).unwrap();
+    home.wait(MINUTE);
+    typed_unheard(&mut home, "482915");
+    home.forget_past();
+    home.grant(&anna, "739416", &[2]);
+    home.wait(MINUTE);
+    assert!(home.locks[&2].held[&pin_slot(1)].typed, "it stays");
+    assert_eq!(home.codes(2).slots[0].holder.as_str(), "foreign");
+    assert_eq!(drifts(&home), [Drift::ForeignAdded]);
+    assert!(home.opens(2, "739416"), "ours is in another slot");
+    assert!(home.is_quiet(), "{:#?}", home.codes(2));
+}
+
+#[test]
+fn a_code_that_somebody_typed_unheard_over_ours_goes_when_ours_is_written_and_that_is_told() {
+    let (mut home, anna) = home();
+    let credential = home.grant(&anna, "739416", &[2]);
+    home.wait(HOUR);
+    home.forget_past();
+    typed_unheard(&mut home, "482915");
+    home.condemned.insert((2, pin_slot(1)));
+    let pin = Some(pin("205846"));
+    home.ask(CredentialsRequest::Rotate { credential, pin }).unwrap();
+    home.wait(10 * SECOND);
+    assert_eq!(drifts(&home), [Drift::Replaced]);
+    home.wait(MINUTE);
+    assert!(home.opens(2, "205846") && !home.opens(2, "482915"));
+    assert!(home.is_quiet(), "{:#?}", home.codes(2));
 }

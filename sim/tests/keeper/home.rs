@@ -12,7 +12,7 @@ use hubd_core::input::{Answer, Input, Memory, Refusal};
 use hubd_core::output::{DeviceRecord, Output, Record, RecordKey};
 use hubd_model::{
     CodeReport, CodeTask, CodeTaskEnd, CodeTaskId, CredentialId, DeviceAddress, DeviceDescription,
-    DeviceKind, Entropy, LockCapabilities, LockId, MonoTime, Now, Order, Pin, RadioName, RadioState,
+    DeviceKind, Entropy, LockCapabilities, LockId, MonoTime, Now, Order, Over, Pin, RadioName, RadioState,
     RemovalCause, Report, SecretString, Security, SlotKey, Transition, UnixMillis, WallTime, Zone,
 };
 use hubd_sim::chance::Chance;
@@ -327,10 +327,15 @@ impl Home {
         self.engine.handle(self.clock(), input);
         let mut answered = None;
         let mut journalled = false;
-        let mut outputs = 0;
+        let mut outputs = Vec::new();
         while let Some(output) = self.engine.poll() {
-            outputs += 1;
-            assert!(outputs < OUTPUTS_MAX, "poll drains in bounded steps");
+            assert!(outputs.len() < OUTPUTS_MAX, "poll drains in bounded steps");
+            // An order leaves before the row that says why.
+            self.follow(&output);
+            outputs.push(output);
+        }
+        self.changes += u64::from(!outputs.is_empty());
+        for output in outputs {
             match output {
                 Output::Order { order, .. } => self.order(order),
                 Output::Journal(entry) => {
@@ -343,14 +348,12 @@ impl Home {
                     self.staged.push(Output::Journal(entry));
                 }
                 Output::Save(_) | Output::Forget(_) => {
-                    self.follow(&output);
                     self.staged.push(output);
                 }
                 Output::Answer { answer, .. } => answered = Some(answer),
                 Output::Command(_) => {}
             }
         }
-        self.changes += u64::from(outputs > 0);
         if journalled && self.disk_works {
             let seq = self.last_staged();
             let slow = self.disk_slow_ms;
@@ -476,7 +479,8 @@ impl Home {
         let asked = self.touched.contains(&id) || !credential.locks.contains(&self.id(node));
         assert!(
             !timed || asked,
-            "invariant_while_the_date_is_unknown_nothing_timed_changes: {what:?} of {id}"
+            "invariant_while_the_date_is_unknown_nothing_timed_changes: {what:?} of {id}: {slot:#?}\n{:#?}\n{credential:#?}",
+            self.rows.get(&CredentialsKey::Slot(self.id(node), key))
         );
     }
 
@@ -485,7 +489,11 @@ impl Home {
         self.queue.insert((self.now + after, self.queued), happening);
     }
 
-    fn late(&mut self, node: u8, what: CodeTask) {
+    fn late(&mut self, node: u8, mut what: CodeTask) {
+        if let CodeTask::Write { wish, .. } = &mut what {
+            // The slot was looked at before this frame left.
+            wish.over = Over::Anything;
+        }
         let after = self.chance.between(SECOND, LATE_MAX);
         self.later(after, Happening::Late { node, what });
     }
@@ -575,9 +583,17 @@ impl Home {
             }
             return self.no_answer(node, task);
         }
+        let found = match what {
+            CodeTask::Write { key, .. } => Some((*key, lock.content(*key))),
+            _ => None,
+        };
         let taken = self.take(node, what);
         if self.chance.happens(answer_lost) {
             return self.no_answer(node, task);
+        }
+        let stays = matches!(taken, Some(Err(hubd_model::CodeRefusal::Other(_))));
+        if let Some((key, content)) = found.filter(|_| !stays) {
+            self.code_report(node, CodeReport::Found { key, content });
         }
         match taken {
             Some(Ok(())) => {
@@ -593,6 +609,12 @@ impl Home {
                 self.code_report(node, CodeReport::Ended { task, end, frames });
             }
             Some(Err(reason)) => {
+                if stays {
+                    // Something else is there, and it is told.
+                    for report in self.locks[&node].reports(what).0 {
+                        self.code_report(node, report);
+                    }
+                }
                 let end = CodeTaskEnd::Refused { reason };
                 self.code_report(node, CodeReport::Ended { task, end, frames: 2 });
             }

@@ -94,22 +94,27 @@ impl Lock {
             .any(|held| held.pin == *pin && held.is_valid(zone, at))
     }
 
+    /// What a slot shows.
+    pub fn content(&self, key: SlotKey) -> SlotContent {
+        match self.held.get(&key) {
+            None => SlotContent::Empty,
+            Some(_) if self.manners.masks || key.kind != CredentialKind::Pin => {
+                SlotContent::Hidden { enabled: true }
+            }
+            Some(held) => SlotContent::Pin {
+                pin: held.pin.clone(),
+                enabled: true,
+            },
+        }
+    }
+
     /// What a slot reports.
     pub fn report(&self, key: SlotKey) -> CodeReport {
         let held = self.held.get(&key);
         let schedules = self.capabilities.weekly_per_slot > 0 || self.capabilities.dated_per_slot > 0;
         CodeReport::Slot {
             key,
-            content: match held {
-                None => SlotContent::Empty,
-                Some(_) if self.manners.masks || key.kind != CredentialKind::Pin => {
-                    SlotContent::Hidden { enabled: true }
-                }
-                Some(held) => SlotContent::Pin {
-                    pin: held.pin.clone(),
-                    enabled: true,
-                },
-            },
+            content: self.content(key),
             schedule: held
                 .filter(|_| schedules)
                 .map(|held| self.manners.midnight.read_back(&held.schedule)),
@@ -174,6 +179,9 @@ impl Lock {
                 let mut others = self.held.iter().filter(|(other, _)| *other != key);
                 if others.any(|(_, held)| held.pin == wish.pin) {
                     return Err(CodeRefusal::Duplicate);
+                }
+                if !wish.may_replace(&self.content(*key)) {
+                    return Err(CodeRefusal::Other("somebody's code is there and stays".into()));
                 }
                 if self.manners.refuses_schedules && !wish.schedule.is_none() {
                     return Err(CodeRefusal::BadSchedule);

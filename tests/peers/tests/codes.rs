@@ -17,8 +17,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use hubd_model::{
     CodeChange, CodeChecksum, CodeReport, CodeSlot, CodeTask, CodeTaskEnd, CodeTaskId, DeviceAddress,
-    DeviceDescription, LocalMinute, LockSchedule, MinuteOfDay, MonoTime, Now, Order, Pin, RadioName, Report,
-    SecretString, SlotContent, SlotKey, SlotWish, UnixMillis, Urgency, WallTime, WeekDay, WeeklyWindow,
+    DeviceDescription, LocalMinute, LockSchedule, MinuteOfDay, MonoTime, Now, Order, Over, Pin, RadioName,
+    Report, SecretString, SlotContent, SlotKey, SlotWish, UnixMillis, Urgency, WallTime, WeekDay,
+    WeeklyWindow,
 };
 use hubd_peers::{Mock, MockOptions};
 use hubd_zwave::io::{self, Clocks, FromRadio, Kept, PortConfig};
@@ -233,6 +234,7 @@ fn write(slot: u16, pin: &str, schedule: LockSchedule) -> CodeTask {
             pin: Pin::parse(SecretString::new(pin.to_owned())).unwrap(),
             name: "Ada".to_owned(),
             schedule,
+            over: Over::Anything,
         },
     }
 }

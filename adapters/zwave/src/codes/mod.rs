@@ -237,6 +237,13 @@ fn refused_because(sentence: &str) -> CodeTaskEnd {
     refused(CodeRefusal::Other(sentence.to_owned()))
 }
 
+/// Somebody else put something into a slot that was to be written for the first time.
+fn occupied_meanwhile() -> CodeTaskEnd {
+    refused_because(
+        "somebody put a code of their own into the slot meanwhile; it stays, and ours goes into another one",
+    )
+}
+
 fn slot_report(key: SlotKey, content: SlotContent, schedule: Option<hubd_model::LockSchedule>) -> CodeReport {
     CodeReport::Slot {
         key,

@@ -4,7 +4,8 @@
 //!   read all   checksum known ─▶ over
 //!              version 2: from occupied slot to occupied slot, several in a frame where the lock can
 //!              version 1: slot by slot
-//!   write      without a schedule: code ─▶ read back ─▶ old schedules away
+//!   write      slot as it is, and no further where another's code is to stay ─▶
+//!              without a schedule: code ─▶ read back ─▶ old schedules away
 //!              with one: code disabled (version 2) ─▶ schedule ─▶ read back ─▶ code enabled ─▶ read back ─▶
 //!                        schedule read back again; if it is gone, so goes the code
 //!   clear      code away ─▶ read back ─▶ schedules away
@@ -22,7 +23,10 @@ use hubd_model::{
 use super::facts::{LockFacts, UserCodeFacts};
 use super::schedule::{Entry, Kind, ScheduleSlots, schedule};
 use super::scheduling::{Progress, Scheduling};
-use super::{Ask, Found, Heard, Next, checksum, is_as_wished, refused, refused_because, silent, slot_report};
+use super::{
+    Ask, Found, Heard, Next, checksum, is_as_wished, occupied_meanwhile, refused, refused_because, silent,
+    slot_report,
+};
 use crate::wire::cc::user_code::{
     Command, ExtendedGet, ExtendedReport, ExtendedUserCode, UserCode, UserStatus,
 };
@@ -41,6 +45,8 @@ const NO_CODE: [u8; 4] = [0; 4];
 /// Why a slot is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Show {
+    /// To see that it may be written.
+    Before,
     /// To report what it holds.
     Report,
     /// To see that it holds what was written.
@@ -154,6 +160,7 @@ impl UserCodeProgram {
     ) -> Result<(), CodeRefusal> {
         let schedule = wish.schedule.clone();
         self.wish = Some(wish);
+        self.todo.push_back(Step::Show(Show::Before, 0));
         if schedule.is_none() {
             // The old schedule goes last: till then the new code is at most too narrow.
             self.todo.push_back(Step::Set(UserStatus::Enabled));
@@ -446,8 +453,11 @@ impl UserCodeProgram {
             (Show::Cleared, SlotContent::Unknown) => SlotContent::Empty,
             (_, seen) => seen,
         };
+        if why == Show::Before {
+            return self.seen_before();
+        }
         let as_it_should = match why {
-            Show::Report => true,
+            Show::Before | Show::Report => true,
             Show::Written => self
                 .wish
                 .as_ref()
@@ -467,6 +477,24 @@ impl UserCodeProgram {
             (_, false) => "the lock took the code and did not keep it",
         });
         self.todo = [Step::Tell].into();
+    }
+
+    /// The slot was read before it is written.
+    fn seen_before(&mut self) {
+        if self
+            .wish
+            .as_ref()
+            .is_some_and(|wish| !wish.may_replace(&self.seen))
+        {
+            self.end = occupied_meanwhile();
+            self.kept = None;
+            self.todo = [Step::Tell].into();
+        } else if let Some(slot) = CodeSlot::new(self.slot) {
+            self.found.reports.push(CodeReport::Found {
+                key: SlotKey::pin(slot),
+                content: self.seen.clone(),
+            });
+        }
     }
 
     /// The lock does not say what it holds.

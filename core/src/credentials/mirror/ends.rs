@@ -53,10 +53,12 @@ impl Mirror {
         self.spend_frames(frames, flight.housekeeping, now);
         match end {
             CodeTaskEnd::Done => {
+                self.touch();
                 self.answered(now);
                 self.done(&flight, now, at)
             }
             CodeTaskEnd::Refused { reason } => {
+                self.touch();
                 self.answered(now);
                 self.refused(&flight, &reason, now, at)
             }
@@ -385,13 +387,13 @@ impl Slot {
         }
     }
 
-    /// Late copies of what the slot holds anyway cannot arrive any more.
-    pub(super) fn forget_late_copies(&mut self, now: MonoTime) {
+    /// Late copies of what the slot holds anyway cannot arrive any more. Says whether there were any.
+    pub(super) fn forget_late_copies(&mut self, now: MonoTime) -> bool {
         if self.late_until.is_none_or(|late| late > now) {
-            return;
+            return false;
         }
         let Some((held, _)) = &self.record.confirmed else {
-            return;
+            return false;
         };
         let before = self.record.attempts.len();
         let unsent = self.unsent.as_ref();
@@ -400,7 +402,9 @@ impl Slot {
         attempts.retain(|other| {
             !same_write(other, held.pin.as_ref(), &held.schedule) || is_unsent(other, unsent)
         });
-        self.changed |= attempts.len() != before;
+        let any = attempts.len() != before;
+        self.changed |= any;
+        any
     }
 
     /// Nothing that was sent before can arrive any more, and the lock said what it holds now.

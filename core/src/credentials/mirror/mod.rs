@@ -76,6 +76,17 @@ const CLOCK_LOOK_EVERY: Millis = Millis::from_secs(3_600);
 const FRAME_DAY: Millis = Millis::from_secs(24 * 3_600);
 const FRAME_EVERY: Millis = Millis(FRAME_DAY.0 / FRAMES_PER_DAY as u64);
 
+/// What of a slot changes with the time, or by how a task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Mood {
+    /// See [`SlotFacts::fresh`].
+    fresh: bool,
+    /// See [`SlotFacts::settled`].
+    settled: bool,
+    /// See [`SlotFacts::refused`].
+    refused: bool,
+}
+
 /// One slot.
 #[derive(Debug)]
 pub(crate) struct Slot {
@@ -208,6 +219,14 @@ impl Slot {
         !is_clean(&self.record) || self.is_fresh(now)
     }
 
+    fn mood(&self, now: MonoTime) -> Mood {
+        Mood {
+            fresh: self.is_fresh(now),
+            settled: self.settled(now) && self.enrol.is_none(),
+            refused: self.refused,
+        }
+    }
+
     fn settled(&self, now: MonoTime) -> bool {
         self.late_until.is_none_or(|late| late <= now)
     }
@@ -332,8 +351,12 @@ pub(crate) struct Mirror {
     /// A person asked for it to be read.
     pub(crate) read_asked: bool,
     changed: bool,
-    /// Something happened since it was planned.
+    /// Something happened since it was looked at.
     pub(crate) dirty: bool,
+    /// Something happened since it was planned from which another plan can follow.
+    stale: bool,
+    /// The household and the moods of the slots for which it was planned.
+    planned: Option<(u64, Vec<Mood>)>,
     /// Whether a slot was given back since somebody looked.
     pub(crate) released: bool,
     /// When it has to be planned again.
@@ -379,6 +402,8 @@ impl Mirror {
             read_asked: false,
             changed: false,
             dirty: true,
+            stale: true,
+            planned: None,
             released: false,
             wake: None,
             dates: Dates::default(),
@@ -389,8 +414,35 @@ impl Mirror {
     /// Marks its row to be saved.
     pub(crate) fn change(&mut self) -> &mut MirrorRecord {
         self.changed = true;
-        self.dirty = true;
+        self.touch();
         &mut self.record
+    }
+
+    /// It has to be planned anew. Where only what is planned may go on now, `dirty` is enough.
+    pub(crate) fn touch(&mut self) {
+        self.dirty = true;
+        self.stale = true;
+    }
+
+    /// Whether the plan is still the one that would be made for this household now, as long as the dates of [`Dates`] are
+    /// to come.
+    pub(crate) fn is_planned_for(&self, house: u64, now: MonoTime) -> bool {
+        let planned = self.planned.as_ref();
+        !self.stale
+            && planned.is_some_and(|(for_house, moods)| {
+                *for_house == house
+                    && moods
+                        .iter()
+                        .copied()
+                        .eq(self.slots.values().map(|slot| slot.mood(now)))
+            })
+    }
+
+    /// Notes for what it was planned; `settled` unless the plan was not carried through.
+    pub(crate) fn note_planned(&mut self, house: u64, settled: bool, now: MonoTime) {
+        let moods = self.slots.values().map(|slot| slot.mood(now));
+        self.planned = Some((house, moods.collect()));
+        self.stale = !settled;
     }
 
     pub(crate) fn slot_mut(&mut self, key: SlotKey) -> &mut Slot {
@@ -427,11 +479,14 @@ impl Mirror {
 
     /// What the planner needs to know of the slots.
     pub(crate) fn facts(&self, now: MonoTime) -> Vec<SlotFacts<'_>> {
-        let facts = self.slots.values().map(|slot| SlotFacts {
-            record: &slot.record,
-            fresh: slot.is_fresh(now),
-            settled: slot.settled(now) && slot.enrol.is_none(),
-            refused: slot.refused,
+        let facts = self.slots.values().map(|slot| {
+            let mood = slot.mood(now);
+            SlotFacts {
+                record: &slot.record,
+                fresh: mood.fresh,
+                settled: mood.settled,
+                refused: mood.refused,
+            }
         });
         facts.collect()
     }
@@ -511,7 +566,7 @@ impl Mirror {
             slot.next_try = now;
             slot.asked = true;
         }
-        self.dirty = true;
+        self.touch();
     }
 
     /// Its radio forgot what it was told: whatever is under way has no answer.
@@ -544,7 +599,7 @@ impl Mirror {
         let record = slot.change();
         record.holder = Holder::Ours(credential.clone());
         record.pending_since = Some(at);
-        self.dirty = true;
+        self.touch();
         if at_once && !self.is_armed(&Act::Enrol(key)) {
             self.arm(&Act::Enrol(key), seq, at);
         }
@@ -559,13 +614,16 @@ impl Mirror {
                 late.push(*key);
             }
         }
+        self.stale |= !late.is_empty();
         late
     }
 
     /// Counts what a task cost. What housekeeping overdraws it earns back before it goes on; what people ask for takes
     /// no more than there is.
     fn spend_frames(&mut self, frames: u32, housekeeping: bool, now: MonoTime) {
-        let record = self.change();
+        self.changed = true;
+        self.dirty = true;
+        let record = &mut self.record;
         let cost = i32::try_from(frames).unwrap_or(i32::MAX);
         let least = if housekeeping {
             i32::MIN

@@ -5,7 +5,7 @@ use hubd_model::{CodeChange, LockSchedule, MonoTime, SlotContent, SlotKey, UnixM
 use super::{ECHO_MAX, Mirror, Slot};
 use crate::credentials::event::Drift;
 use crate::credentials::hours::same_on_a_lock;
-use crate::credentials::plan::{Act, is_consistent, is_empty, is_occupied};
+use crate::credentials::plan::{Act, is_consistent, is_empty, is_occupied, may_hold};
 use crate::credentials::record::{Holder, Proof, SlotRecord, Written};
 use crate::view::Reported;
 
@@ -30,8 +30,30 @@ impl Mirror {
         }
         let drift = self.learn(key, content, schedule, now, at);
         // What was asked for is followed by its end, and one plan then is enough.
+        self.stale = true;
         self.dirty |= !asked || drift.is_some();
         drift
+    }
+
+    /// What is in a slot into which a code of ours is about to be written. Says how it drifted: what goes was somebody
+    /// else's, or what was ours had gone, and nobody had told the hub.
+    pub(crate) fn found(&mut self, key: SlotKey, content: &SlotContent, now: MonoTime) -> Option<Drift> {
+        let at_it = self
+            .flights
+            .values_mut()
+            .filter(|flight| flight.act.key() == Some(key));
+        for flight in at_it {
+            flight.heard = now;
+        }
+        let slot = self.slots.get(&key)?;
+        match content {
+            SlotContent::Pin { pin, .. } => {
+                let mut known = may_hold(&slot.record);
+                (!known.any(|other| other == pin)).then_some(Drift::Replaced)
+            }
+            SlotContent::Empty => slot.is_as_written().then_some(Drift::Missing),
+            SlotContent::Hidden { .. } | SlotContent::Unknown => None,
+        }
     }
 
     fn learn(
@@ -126,7 +148,7 @@ impl Mirror {
             self.change().checksum = None;
             self.all_seen = None;
         }
-        self.dirty = true;
+        self.touch();
         true
     }
 

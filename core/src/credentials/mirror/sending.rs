@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hubd_model::{
-    CodeCapabilities, CodeTask, CodeTaskId, MonoTime, SlotKey, SlotWish, UnixMillis, Urgency, WallTime,
+    CodeCapabilities, CodeTask, CodeTaskId, MonoTime, Over, SlotKey, SlotWish, UnixMillis, Urgency, WallTime,
 };
 
 use super::{
@@ -105,6 +105,7 @@ impl Mirror {
 
     /// Notes that a write may leave as soon as the entry `seq` is on disk, or that the lock may learn.
     pub(crate) fn arm(&mut self, act: &Act, seq: u64, at: UnixMillis) {
+        self.stale = true;
         if let Act::Enrol(key) = act {
             let slot = self.slot_mut(*key);
             let Some((written, _)) = slot.enrol.clone() else {
@@ -261,6 +262,7 @@ impl Mirror {
                     pin: pin.clone(),
                     name: name.clone(),
                     schedule: schedule.clone(),
+                    over: self.over(*key),
                 },
             },
         };
@@ -292,6 +294,15 @@ impl Mirror {
         (what, urgency)
     }
 
+    /// What a write may take the place of: while nothing of ours ever left for the slot, of nothing.
+    fn over(&self, key: SlotKey) -> Over {
+        let first = self.slots.get(&key).is_some_and(|slot| {
+            let mut attempts = slot.record.attempts.iter();
+            slot.record.confirmed.is_none() && attempts.all(|written| Some(written) == slot.unsent.as_ref())
+        });
+        if first { Over::Nothing } else { Over::Anything }
+    }
+
     /// Forgets copies of what slots hold that were not answered and cannot arrive any more.
     pub(crate) fn forget_late_copies(&mut self, now: MonoTime) {
         let busy: Vec<_> = self
@@ -301,7 +312,7 @@ impl Mirror {
             .collect();
         for (key, slot) in &mut self.slots {
             if !busy.contains(key) {
-                slot.forget_late_copies(now);
+                self.stale |= slot.forget_late_copies(now);
             }
         }
     }

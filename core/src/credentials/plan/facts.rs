@@ -105,7 +105,7 @@ pub(super) fn shown(record: &SlotRecord) -> Option<&Pin> {
 }
 
 /// Every PIN that a slot may hold.
-pub(super) fn may_hold(record: &SlotRecord) -> impl Iterator<Item = &Pin> {
+pub(crate) fn may_hold(record: &SlotRecord) -> impl Iterator<Item = &Pin> {
     let confirmed = record.confirmed.iter().map(|(written, _)| written);
     // What was known to be there is not there any more once the slot is empty.
     confirmed

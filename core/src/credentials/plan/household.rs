@@ -22,8 +22,9 @@ pub struct Household<'a> {
 #[derive(Debug)]
 pub(super) struct Member<'a> {
     pub(super) credential: &'a Credential,
-    /// `None` when there is no such person.
-    pub(super) person: Option<&'a Person>,
+    /// Whether the person may have codes at all.
+    pub(super) is_there: bool,
+    people: &'a BTreeMap<PersonId, Person>,
 }
 
 /// Who goes first, and who has equal PINs: the same as long as nobody changes a person or credential.
@@ -35,6 +36,8 @@ pub struct Ranking {
     pub(super) pins: Vec<Option<usize>>,
     /// How many different PINs there are.
     pub(super) pins_count: usize,
+    /// For each place: whether the person may have codes at all.
+    there: Vec<bool>,
 }
 
 impl<'a> Household<'a> {
@@ -62,10 +65,16 @@ impl<'a> Household<'a> {
         zone: &'a Zone,
         wall: WallTime,
     ) -> Self {
+        let members = credentials.values().zip(&ranking.there);
+        let members = members.map(|(credential, is_there)| Member {
+            credential,
+            is_there: *is_there,
+            people,
+        });
         Self {
             zone,
             wall,
-            members: members(people, credentials),
+            members: members.collect(),
             ranking: Cow::Borrowed(ranking),
         }
     }
@@ -79,21 +88,21 @@ impl<'a> Household<'a> {
     }
 }
 
-impl Member<'_> {
+impl<'a> Member<'a> {
+    /// Whose it is; `None` when there is no such person.
+    pub(super) fn person(&self) -> Option<&'a Person> {
+        self.people.get(&self.credential.person)
+    }
+
     /// Who goes first: an emergency code that works now, then by role, use and age.
     fn rank(&self) -> (bool, Role, Usage, UnixMillis) {
         let enabled = matches!(self.credential.standing, Standing::Enabled { .. });
         (
             !enabled,
-            self.person.map_or(Role::Responder, |person| person.role),
+            self.person().map_or(Role::Responder, |person| person.role),
             self.credential.usage,
             self.credential.created_at,
         )
-    }
-
-    /// Whether the person may have codes at all.
-    pub(super) fn is_there(&self) -> bool {
-        self.person.is_some_and(|person| !person.removed)
     }
 }
 
@@ -115,6 +124,7 @@ impl Ranking {
             by_rank: ranked.into_iter().map(|(_, place)| place).collect(),
             pins,
             pins_count,
+            there: members.iter().map(|member| member.is_there).collect(),
         }
     }
 }
@@ -125,7 +135,10 @@ fn members<'a>(
 ) -> Vec<Member<'a>> {
     let members = credentials.values().map(|credential| Member {
         credential,
-        person: people.get(&credential.person),
+        is_there: people
+            .get(&credential.person)
+            .is_some_and(|person| !person.removed),
+        people,
     });
     members.collect()
 }

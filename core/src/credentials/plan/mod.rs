@@ -21,13 +21,14 @@ use hubd_model::{
     CodeSlot, CredentialId, CredentialKind, LockSchedule, Pin, SlotKey, UnixMillis, Usage, WallTime,
 };
 
+pub(crate) use facts::may_hold;
 pub use facts::{
     LockFacts, SlotFacts, capacity, holds, is_beyond, is_clean, is_consistent, is_empty, is_occupied,
 };
 pub use household::{Household, Ranking};
 
 use super::hours::{self, Kept, Presence};
-use super::record::{Credential, EnabledFor, Generation, Holder, Means, Person, Standing};
+use super::record::{Credential, EnabledFor, Generation, Holder, Means, Standing};
 use super::view::{LeftOut, Why};
 use facts::Places;
 use household::Member;
@@ -203,7 +204,7 @@ struct Planner<'a> {
 /// A credential that has to do with the lock.
 struct Party<'a> {
     credential: &'a Credential,
-    person: Option<&'a Person>,
+    member: &'a Member<'a>,
     stance: Stance,
 }
 
@@ -289,7 +290,7 @@ impl<'a> Planner<'a> {
     }
 
     /// What a credential wants of the lock. Of two with one PIN the later wants nothing.
-    fn party(&mut self, member: &Member<'a>, pin: Option<usize>, slot: Option<usize>) -> Party<'a> {
+    fn party(&mut self, member: &'a Member<'a>, pin: Option<usize>, slot: Option<usize>) -> Party<'a> {
         let credential = member.credential;
         let slot = slot.and_then(|slot| self.slots.get(slot));
         let mut stance = self.stance(member, slot);
@@ -311,7 +312,7 @@ impl<'a> Planner<'a> {
         }
         Party {
             credential,
-            person: member.person,
+            member,
             stance,
         }
     }
@@ -319,7 +320,7 @@ impl<'a> Planner<'a> {
     fn stance(&self, member: &Member<'a>, slot: Option<&SlotFacts<'a>>) -> Stance {
         let credential = member.credential;
         let unwanted = matches!(credential.standing, Standing::UsedUp | Standing::Removed);
-        if unwanted || !member.is_there() || !credential.locks.contains(self.lock.lock) {
+        if unwanted || !member.is_there || !credential.locks.contains(self.lock.lock) {
             return Stance::Absent;
         }
         let always = credential.schedule.is_always();
@@ -511,7 +512,11 @@ impl<'a> Planner<'a> {
             key,
             generation: party.credential.generation,
             pin: pin.clone(),
-            name: party.person.map(|person| person.name.clone()).unwrap_or_default(),
+            name: party
+                .member
+                .person()
+                .map(|person| person.name.clone())
+                .unwrap_or_default(),
             schedule: kept.lock.clone(),
         };
         self.task(class, act);

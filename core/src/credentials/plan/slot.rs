@@ -2,9 +2,10 @@
 
 use hubd_model::Pin;
 
-use super::facts::{may_hold, shown};
+use super::facts::shown;
 use super::{
-    ATTEMPTS_MAX, Act, Class, Goal, Party, Planner, SlotFacts, Stance, holds, is_clean, is_empty, is_occupied,
+    ATTEMPTS_MAX, Act, Class, Goal, Party, Planner, SlotFacts, Stance, holds, is_clean, is_empty,
+    is_occupied, may_hold,
 };
 use crate::credentials::hours::Kept;
 use crate::credentials::record::{Holder, Means, SlotRecord, Written};
@@ -222,7 +223,10 @@ impl<'a> Planner<'a> {
 
     /// A lock that keeps names is told the person's, when all else is as wanted.
     fn name(&mut self, party: &Party<'a>, record: &SlotRecord) {
-        let Some(person) = party.person.filter(|_| self.lock.capabilities.names) else {
+        if !self.lock.capabilities.names {
+            return;
+        }
+        let Some(person) = party.member.person() else {
             return;
         };
         if record.named.as_ref() != Some(&person.name) {

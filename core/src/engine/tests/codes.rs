@@ -9,9 +9,10 @@ use hubd_model::{
 };
 
 use super::house::{House, address, description, radio};
+use crate::credentials::event::CredentialsEvent;
 use crate::credentials::record::{CredentialsKey, CredentialsRecord, EnabledFor, Means, Standing};
 use crate::credentials::request::{
-    CredentialsAnswer, CredentialsRequest, NewCredential, NewMeans, NewPerson,
+    CredentialPatch, CredentialsAnswer, CredentialsRequest, NewCredential, NewMeans, NewPerson, Patch,
 };
 use crate::event::Event;
 use crate::input::{Answer, Request};
@@ -355,6 +356,124 @@ fn an_emergency_code_that_a_person_disables_stays_off_in_that_incident_also_afte
     // The next emergency enables it again.
     house.alarm_says(20, AlarmSignal::Raised(Hazard::Smoke), true);
     assert!(is_enabled(&house, &code));
+}
+
+/// The lock at a node says how long its PINs are.
+fn takes_digits(house: &mut House, node: u8, digits: std::ops::RangeInclusive<u8>) -> LockId {
+    let mut lock = description(DeviceKind::Lock, Security::S2AccessControl);
+    lock.lock.codes = CodeCapabilities {
+        pin_slots: 10,
+        pin_digits_min: *digits.start(),
+        pin_digits_max: *digits.end(),
+        ..CodeCapabilities::default()
+    };
+    house.report(Report::Device {
+        device: address(node),
+        description: lock,
+        fresh: false,
+    });
+    house.engine.lock_at(&radio(), &address(node)).unwrap()
+}
+
+/// An emergency code that was used in an incident, after which the locks had no length of PINs in common.
+fn used_without_a_new_pin() -> (House, CredentialId, Pin) {
+    let (mut house, lock) = house();
+    let other = takes_digits(&mut house, 3, 4..=8);
+    let code = emergency_code(&mut house, &lock, Role::Responder);
+    life_safety(&mut house, &lock);
+    ask(
+        &mut house,
+        CredentialsRequest::Assign {
+            credential: code.clone(),
+            lock: other,
+        },
+    );
+    house.alarm_says(20, AlarmSignal::Raised(Hazard::Smoke), true);
+    let mut held = BTreeMap::new();
+    obey_with(&mut house, &mut held);
+    let key = *held.keys().next().unwrap();
+    house.moved(BoltState::Unlocked, Via::slot(Source::Keypad, Some(key.slot)));
+    takes_digits(&mut house, 2, 8..=8);
+    takes_digits(&mut house, 3, 4..=4);
+    let known = pin_of(&house, &code);
+    house.forget_past();
+    house.alarm_says(20, AlarmSignal::Cleared(Hazard::Smoke), true);
+    house.moved(BoltState::Locked, Via::source(Source::Manual));
+    assert_eq!(house.engine.credential(&code).unwrap().standing, Standing::UsedUp);
+    (house, code, known)
+}
+
+/// How a credential changed, as the journal says.
+fn changes(house: &House) -> Vec<&'static str> {
+    let events = house.journal.iter().filter_map(|entry| {
+        if let Event::Credentials(CredentialsEvent::CredentialChanged { change, .. }) = &entry.event {
+            Some(change.as_str())
+        } else {
+            None
+        }
+    });
+    events.collect()
+}
+
+#[test]
+fn an_emergency_code_for_which_no_new_pin_was_found_says_so_and_gets_one_as_soon_as_there_is_one() {
+    for restart in [false, true] {
+        let (mut house, code, known) = used_without_a_new_pin();
+        assert_eq!(changes(&house), ["disabled", "not_replaced"], "it is told");
+        if restart {
+            house.restart();
+        }
+        house.forget_past();
+        house.wait(Millis::from_secs(3 * 3_600));
+        assert_eq!(changes(&house), [""; 0], "and told once");
+        takes_digits(&mut house, 3, 4..=8);
+        house.wait(Millis::from_secs(3_600));
+        assert_eq!(changes(&house), ["replaced"]);
+        assert_eq!(house.engine.credential(&code).unwrap().standing, Standing::Ready);
+        assert_ne!(pin_of(&house, &code), known);
+        house.alarm_says(20, AlarmSignal::Raised(Hazard::Smoke), true);
+        assert!(is_enabled(&house, &code), "the next emergency has it again");
+    }
+}
+
+#[test]
+fn a_used_emergency_code_is_given_back_by_a_new_pin_alone_and_by_nothing_while_doors_are_released() {
+    let (mut house, code, known) = used_without_a_new_pin();
+    let uses = CredentialPatch {
+        uses_left: Patch::Set(None),
+        ..CredentialPatch::default()
+    };
+    ask(
+        &mut house,
+        CredentialsRequest::ChangeCredential {
+            credential: code.clone(),
+            patch: uses,
+        },
+    );
+    let standing = |house: &House| house.engine.credential(&code).unwrap().standing;
+    assert_eq!(
+        standing(&house),
+        Standing::UsedUp,
+        "whoever used it knows its PIN"
+    );
+    assert_eq!(pin_of(&house, &code), known);
+    // In the next incident its locks take PINs again, and nobody is given one that nobody was told.
+    house.alarm_says(20, AlarmSignal::Raised(Hazard::Smoke), true);
+    house.moved(BoltState::Unlocked, Via::source(Source::Remote));
+    takes_digits(&mut house, 2, 4..=8);
+    takes_digits(&mut house, 3, 4..=8);
+    house.wait(Millis::from_secs(2 * 3_600));
+    assert_eq!(standing(&house), Standing::UsedUp);
+    let pin = Some(Pin::parse(SecretString::new("58204613".into())).unwrap());
+    ask(
+        &mut house,
+        CredentialsRequest::Rotate {
+            credential: code.clone(),
+            pin,
+        },
+    );
+    assert_eq!(standing(&house), Standing::Ready, "a person may");
+    assert_ne!(pin_of(&house, &code), known);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::codes::facts::credential_kind;
 use crate::codes::schedule::ScheduleSlots;
 use crate::codes::scheduling::Progress;
 use crate::codes::user_code::pin;
-use crate::codes::{Heard, is_as_wished, refused, refused_because, silent, slot_report};
+use crate::codes::{Heard, is_as_wished, occupied_meanwhile, refused, refused_because, silent, slot_report};
 use crate::wire::cc;
 use crate::wire::cc::user_credential::{
     Command, CredentialPlace, CredentialReport, CredentialReportType, CredentialType, LearnStatus, Modifier,
@@ -239,8 +239,11 @@ impl CredentialProgram {
         } else {
             SlotContent::Empty
         };
+        if why == Show::Before {
+            return self.seen_before();
+        }
         let as_it_should = match why {
-            Show::Owner | Show::Report => true,
+            Show::Owner | Show::Before | Show::Report => true,
             Show::Written => self
                 .wish
                 .as_ref()
@@ -260,6 +263,23 @@ impl CredentialProgram {
             (_, false) => "the lock took the code and did not keep it",
         });
         self.todo = [Step::ShowUser, Step::Tell].into();
+    }
+
+    /// The slot was read before it is written.
+    fn seen_before(&mut self) {
+        if self
+            .wish
+            .as_ref()
+            .is_some_and(|wish| !wish.may_replace(&self.seen))
+        {
+            self.end = occupied_meanwhile();
+            self.shall_open = false;
+            self.kept = None;
+            self.todo = [Step::ShowUser, Step::Tell].into();
+        } else if let Some(key) = self.key {
+            let content = self.seen.clone();
+            self.found.reports.push(CodeReport::Found { key, content });
+        }
     }
 
     fn owner_heard(&mut self, heard: Heard<'_>) {

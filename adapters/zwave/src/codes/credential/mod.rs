@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   read all   checksum known ─▶ over; else every credential ─▶ every user (who is active)
-//!   write      the user and the slot as they are ─▶
+//!   write      the user and the slot as they are, and no further where another's code is to stay ─▶
 //!              without a schedule: user active ─▶ credential ─▶ read back ─▶ old schedules away ─▶ user read back
 //!              with one: user inactive ─▶ schedule ─▶ credential ─▶ read back ─▶ schedule read back again ─▶
 //!                        user active ─▶ user read back
@@ -52,6 +52,8 @@ const LEARN_MARGIN: Millis = Millis::from_secs(3);
 enum Show {
     /// To know whose it is.
     Owner,
+    /// To know whose it is, and that it may be written.
+    Before,
     /// To report what it holds.
     Report,
     /// To see that it holds what was written.
@@ -219,7 +221,7 @@ impl CredentialProgram {
         let wanted = wish.schedule.clone();
         self.wish = Some(wish);
         self.shall_open = true;
-        self.todo = [Step::LookUser, Step::Show(Show::Owner, 0), Step::Free].into();
+        self.todo = [Step::LookUser, Step::Show(Show::Before, 0), Step::Free].into();
         if wanted.is_none() {
             self.todo
                 .extend([Step::PutUser(true), Step::Put, Step::Show(Show::Written, 0)]);
