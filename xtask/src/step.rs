@@ -32,9 +32,19 @@ pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
 }
 
-/// The cargo that runs us.
+/// The cargo that runs us. It is not told of this package, or build scripts that ask for theirs (ring's) would find
+/// another answer than under a cargo that a person runs, and everything above them would be built again each time.
 pub(crate) fn cargo() -> Command {
-    program(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()))
+    let mut command = program(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let ours = name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || matches!(name, "CARGO_MANIFEST_DIR" | "CARGO_MANIFEST_PATH")
+        });
+        if ours {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// A program run in the workspace's folder.
