@@ -36,6 +36,8 @@ export function tellMore(entry: Entry): Told | null {
         return m.h_expired();
       case "used_up":
         return m.h_used_up();
+      case "not_replaced":
+        return m.h_not_replaced();
       default:
         return m.h_changed();
     }
