@@ -401,9 +401,13 @@ impl Backups {
         let rehearsal = rehearsal.map_err(|error| error.to_string())?;
         match rehearsal.here {
             Here::Continues { entries_since } => self.change(|job| {
-                job.notes.push(format!(
-                    "the hub has {entries_since} journal entries that are newer"
-                ));
+                let entries = if entries_since == 1 {
+                    "entry that is"
+                } else {
+                    "entries that are"
+                };
+                job.notes
+                    .push(format!("the hub has {entries_since} journal {entries} newer"));
             }),
             Here::Nobody | Here::OtherHub | Here::Differs => {
                 return Err(
