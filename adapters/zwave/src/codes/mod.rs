@@ -237,11 +237,14 @@ fn refused_because(sentence: &str) -> CodeTaskEnd {
     refused(CodeRefusal::Other(sentence.to_owned()))
 }
 
-/// Somebody else put something into a slot that was to be written for the first time.
-fn occupied_meanwhile() -> CodeTaskEnd {
-    refused_because(
-        "somebody put a code of their own into the slot meanwhile; it stays, and ours goes into another one",
-    )
+/// How a write ends whose slot, read just before, holds what somebody else put there meanwhile; `None` when it may go on.
+fn occupied_meanwhile(wish: Option<&SlotWish>, seen: &SlotContent) -> Option<CodeTaskEnd> {
+    let stays = wish.is_some_and(|wish| !wish.may_replace(seen));
+    stays.then(|| {
+        refused_because(
+            "somebody put a code of their own into the slot meanwhile; it stays, and ours goes into another one",
+        )
+    })
 }
 
 fn slot_report(key: SlotKey, content: SlotContent, schedule: Option<hubd_model::LockSchedule>) -> CodeReport {

@@ -481,12 +481,8 @@ impl UserCodeProgram {
 
     /// The slot was read before it is written.
     fn seen_before(&mut self) {
-        if self
-            .wish
-            .as_ref()
-            .is_some_and(|wish| !wish.may_replace(&self.seen))
-        {
-            self.end = occupied_meanwhile();
+        if let Some(end) = occupied_meanwhile(self.wish.as_ref(), &self.seen) {
+            self.end = end;
             self.kept = None;
             self.todo = [Step::Tell].into();
         } else if let Some(slot) = CodeSlot::new(self.slot) {

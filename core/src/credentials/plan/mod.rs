@@ -2,7 +2,7 @@
 //! to hold, and the time.
 //!
 //! It says which slots are given to whom, what is to be sent to the lock, and why the rest waits. It decides nothing about
-//! retries, frames and what is under way; that is `mirror.rs`, which asks again after every word of the lock. Rules, the
+//! retries, frames and what is under way; that is `mirror`, which asks again after every word of the lock. Rules, the
 //! stronger first:
 //!
 //! 1. What shall open no door any more is cleared until the lock is proven free of it, also of writes that may come late.

@@ -267,12 +267,8 @@ impl CredentialProgram {
 
     /// The slot was read before it is written.
     fn seen_before(&mut self) {
-        if self
-            .wish
-            .as_ref()
-            .is_some_and(|wish| !wish.may_replace(&self.seen))
-        {
-            self.end = occupied_meanwhile();
+        if let Some(end) = occupied_meanwhile(self.wish.as_ref(), &self.seen) {
+            self.end = end;
             self.shall_open = false;
             self.kept = None;
             self.todo = [Step::ShowUser, Step::Tell].into();
