@@ -5,24 +5,13 @@ use hubd::store::backup::{self, Opener};
 use hubd::store::{Store, StoreOptions};
 use hubd::token::Scope;
 use hubd_model::UnixMillis;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::client::Client;
 use crate::house::{DONGLE, House};
 
 const BACKUPS: &str = "/api/v1/backups";
 const MEMORY: &str = "/api/v1/radios/zwave/memory";
-
-/// Waits until the entry of this kind is in the journal.
-async fn entry(client: &mut Client, kind: &str) -> Value {
-    loop {
-        let found = client.get(&format!("/api/v1/events?kind={kind}")).await.json();
-        if found[0].is_object() {
-            return found[0].clone();
-        }
-        tokio::task::yield_now().await;
-    }
-}
 
 #[tokio::test]
 async fn a_backup_is_made_followed_rehearsed_and_taken_elsewhere() {
@@ -82,10 +71,10 @@ async fn a_backup_is_made_followed_rehearsed_and_taken_elsewhere() {
     assert_eq!(list["kept"][0]["size_bytes"], file.file.len(), "{list}");
     assert!(file.file.starts_with(b"age-encryption.org/v1"), "it is sealed");
     assert!(!file.file.windows(DONGLE.len()).any(|window| window == DONGLE));
-    let created = entry(&mut client, "backup.created").await;
+    let created = client.journalled("backup.created").await;
     assert_eq!(created["data"], json!({"name": name, "recovery_keys": 0}));
     assert_eq!(
-        entry(&mut client, "radio.memory_copied").await["data"]["by"],
+        client.journalled("radio.memory_copied").await["data"]["by"],
         "manage"
     );
 
@@ -103,7 +92,7 @@ async fn a_backup_is_made_followed_rehearsed_and_taken_elsewhere() {
         "{rehearsed}"
     );
     assert_eq!(
-        entry(&mut client, "backup.rehearsed").await["data"]["name"],
+        client.journalled("backup.rehearsed").await["data"]["name"],
         name.as_str()
     );
 
@@ -202,7 +191,7 @@ async fn the_copy_of_a_dongle_is_written_only_when_that_is_meant() {
         (&json!("done"), &json!("write")),
         "{written}"
     );
-    let told = entry(&mut client, "radio.memory_written").await;
+    let told = client.journalled("radio.memory_written").await;
     assert!(
         told["data"]["by"].as_str().unwrap().starts_with("owner "),
         "{told}"

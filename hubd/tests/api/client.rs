@@ -107,6 +107,17 @@ impl Client {
         self.send("PUT", path, &[], Some(body)).await
     }
 
+    /// Waits until the entry of this kind is in the journal.
+    pub(crate) async fn journalled(&mut self, kind: &str) -> Value {
+        loop {
+            let found = self.get(&format!("/api/v1/events?kind={kind}")).await.json();
+            if found[0].is_object() {
+                return found[0].clone();
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub(crate) async fn get(&mut self, path: &str) -> Reply {
         self.send("GET", path, &[], None).await
     }

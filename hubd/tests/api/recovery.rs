@@ -16,17 +16,6 @@ use crate::house::House;
 const KEYS: &str = "/api/v1/recovery-keys";
 const BACKUPS: &str = "/api/v1/backups";
 
-/// The journal's entry of this kind, when it is there.
-async fn entry(client: &mut Client, kind: &str) -> Value {
-    loop {
-        let found = client.get(&format!("/api/v1/events?kind={kind}")).await.json();
-        if found[0].is_object() {
-            return found[0].clone();
-        }
-        tokio::task::yield_now().await;
-    }
-}
-
 /// Makes a backup and says how that ended.
 async fn backed_up(client: &mut Client) -> Value {
     let begun = client.post(BACKUPS, r#"{"dongles": false}"#).await;
@@ -72,7 +61,7 @@ async fn an_owner_makes_a_recovery_key_whose_words_open_a_backup_and_removes_it(
         list,
         json!([{ "recipient": recipient, "name": "Safe", "added_at": made["added_at"] }])
     );
-    let told = entry(&mut owner, "recovery.added").await;
+    let told = owner.journalled("recovery.added").await;
     assert_eq!(
         told["data"],
         json!({ "recipient": recipient, "name": "Safe", "by": "Ann" })
@@ -97,10 +86,7 @@ async fn an_owner_makes_a_recovery_key_whose_words_open_a_backup_and_removes_it(
     let path = format!("{KEYS}/{recipient}");
     assert_eq!(owner.delete(&path).await.status, 204);
     assert_eq!(owner.get(KEYS).await.json(), json!([]));
-    assert_eq!(
-        entry(&mut owner, "recovery.removed").await["data"]["name"],
-        "Safe"
-    );
+    assert_eq!(owner.journalled("recovery.removed").await["data"]["name"], "Safe");
     let work = backed_up(&mut owner).await;
     assert_eq!(work["state"], "failed", "no key opens it: {work}");
     assert_eq!(owner.delete(&path).await.problem(404), "no_such_recovery_key");
