@@ -256,7 +256,9 @@ pub enum CodeChange {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CodeCapabilities {
-    /// How many PINs it keeps; 0 when it keeps none, or is still being asked.
+    /// Whether it is still being asked: the rest is then what was known before, or nothing.
+    pub asking: bool,
+    /// How many PINs it keeps.
     pub pin_slots: u16,
     /// How many tags it keeps.
     pub rfid_slots: u16,
@@ -283,6 +285,7 @@ pub struct CodeCapabilities {
 impl Default for CodeCapabilities {
     fn default() -> Self {
         Self {
+            asking: false,
             pin_slots: 0,
             rfid_slots: 0,
             finger_slots: 0,

@@ -168,3 +168,23 @@ pub struct LockCapabilities {
     #[serde(default)]
     pub codes: CodeCapabilities,
 }
+
+impl LockCapabilities {
+    /// While the lock is still being asked about codes, what was known of them before stays.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        if !self.codes.asking {
+            return self;
+        }
+        Self {
+            pin_slots: before.pin_slots,
+            schedules: before.schedules.clone(),
+            codes: CodeCapabilities {
+                asking: true,
+                battery: self.codes.battery,
+                ..before.codes.clone()
+            },
+            ..self
+        }
+    }
+}

@@ -326,6 +326,28 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_is_being_asked_about_codes_until_it_told_what_it_keeps() {
+        let mut node = Node::new(NodeId(2));
+        node.protocol = Some(ProtocolInfo {
+            listening: false,
+            frequently_listening: true,
+            generic: 0x40,
+            specific: 3,
+        });
+        node.plain_classes = Some(vec![class::SECURITY_2]);
+        node.granted = Some(ClassSet::of(&[SecurityClass::S2AccessControl]));
+        let asking = |node: &Node| node.description().unwrap().lock.codes.asking;
+        assert!(asking(&node));
+        node.secure_classes = Some(vec![class::DOOR_LOCK, class::USER_CODE]);
+        assert!(asking(&node));
+        node.pin_slots = Some(0);
+        assert!(!asking(&node));
+        node.pin_slots = None;
+        node.secure_classes = Some(vec![class::DOOR_LOCK]);
+        assert!(!asking(&node), "it keeps no codes");
+    }
+
+    #[test]
     fn a_lock_is_a_lock_before_its_secure_classes_are_known() {
         let mut node = Node::new(NodeId(2));
         node.protocol = Some(ProtocolInfo {

@@ -40,19 +40,14 @@ impl Keeper {
             return Err(CredentialsRefusal::NotInUse(id.clone()));
         }
         let (person, generation) = (credential.person.clone(), credential.generation);
-        let capabilities = around
-            .devices
-            .locks
-            .get(lock)
-            .map(|lock| &lock.view.description.lock.codes);
-        let capacity = capabilities.map_or(0, |capabilities| plan::capacity(capabilities, kind));
-        let mirror = self.mirrors.get_mut(lock);
-        let mirror = mirror.ok_or_else(|| CredentialsRefusal::NoSuchLock(lock.clone()))?;
+        let device = around.devices.locks.get(lock);
+        let (Some(device), Some(mirror)) = (device, self.mirrors.get_mut(lock)) else {
+            return Err(CredentialsRefusal::NoSuchLock(lock.clone()));
+        };
+        let capabilities = &device.view.description.lock.codes;
+        let capacity = plan::capacity(capabilities, kind);
         if capacity == 0 {
-            return Err(CredentialsRefusal::NotKept {
-                lock: lock.clone(),
-                kind: kind.as_str(),
-            });
+            return Err(CredentialsRefusal::not_kept(lock, capabilities, kind));
         }
         if mirror.record.read_at.is_none() {
             return Err(CredentialsRefusal::NotReadYet(lock.clone()));

@@ -369,12 +369,9 @@ impl Keeper {
                 .map(|lock| &lock.view.description.lock.codes);
             let kind = credential.means.kind();
             if let (Some(kind), Some(capabilities)) = (kind, capabilities)
-                && plan::capacity(capabilities, kind) == 0
+                && plan::kept(capabilities, kind) == 0
             {
-                return Err(CredentialsRefusal::NotKept {
-                    lock: lock.clone(),
-                    kind: kind.as_str(),
-                });
+                return Err(CredentialsRefusal::not_kept(lock, capabilities, kind));
             }
         }
         Ok(())

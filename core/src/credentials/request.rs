@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use hubd_model::{
-    CredentialId, CredentialKind, LockId, PersonId, Pin, Role, Schedule, SlotKey, UnixMillis, Usage,
-    WeeklyWindow,
+    CodeCapabilities, CredentialId, CredentialKind, LockId, PersonId, Pin, Role, Schedule, SlotKey,
+    UnixMillis, Usage, WeeklyWindow,
 };
 use thiserror::Error;
 
@@ -347,6 +347,9 @@ pub enum CredentialsRefusal {
         /// The kind.
         kind: &'static str,
     },
+    /// It is not known yet whether the lock keeps any of the kind.
+    #[error("{0} is still being asked what it keeps; try again in a minute")]
+    StillAsked(LockId),
     /// What only a lock knows cannot come and go.
     #[error(
         "a credential that only the lock knows cannot have a beginning or windows, because the hub could not write it back; give it an end only"
@@ -397,6 +400,17 @@ pub enum CredentialsRefusal {
 }
 
 impl CredentialsRefusal {
+    /// A lock keeps none of a kind, or has not told yet whether it does.
+    pub(crate) fn not_kept(lock: &LockId, capabilities: &CodeCapabilities, kind: CredentialKind) -> Self {
+        if capabilities.asking {
+            return Self::StillAsked(lock.clone());
+        }
+        Self::NotKept {
+            lock: lock.clone(),
+            kind: kind.as_str(),
+        }
+    }
+
     /// The stable code of the API.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -416,6 +430,7 @@ impl CredentialsRefusal {
             Self::NoPin(_) => "no_pin",
             Self::NotEnrolled(_) => "not_enrolled",
             Self::NotKept { .. } => "not_kept",
+            Self::StillAsked(_) => "still_asked",
             Self::NotRestrictable => "not_restrictable",
             Self::NotEmergency(_) => "not_emergency",
             Self::NotInUse(_) => "not_in_use",

@@ -270,6 +270,7 @@ pub(super) const fn is_unrest(why: &Why) -> bool {
         | Why::SamePinForeign(_)
         | Why::PinLength
         | Why::NotKept
+        | Why::StillAsked
         | Why::Insecure
         | Why::Gone
         | Why::EnrolAgain => true,

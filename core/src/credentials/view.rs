@@ -302,6 +302,8 @@ pub enum Why {
     PinLength,
     /// The lock keeps nothing of this kind.
     NotKept,
+    /// The lock is still being asked what it keeps.
+    StillAsked,
     /// Anybody could imitate the lock.
     Insecure,
     /// The lock is no device of the hub any more.
@@ -336,6 +338,7 @@ impl Why {
             Self::SamePinForeign(_) => "same_pin_foreign",
             Self::PinLength => "pin_length",
             Self::NotKept => "not_kept",
+            Self::StillAsked => "still_asked",
             Self::Insecure => "insecure",
             Self::Gone => "lock_gone",
             Self::EnrolAgain => "enrol_again",
@@ -371,6 +374,7 @@ impl fmt::Display for Why {
             }
             Self::PinLength => f.write_str("the lock does not take PINs of this length"),
             Self::NotKept => f.write_str("the lock keeps nothing of this kind"),
+            Self::StillAsked => f.write_str("the lock is being asked what it keeps first"),
             Self::Insecure => f.write_str(
                 "the lock was included without security, so no code is sent to it: exclude it and include it again with S2 or S0",
             ),

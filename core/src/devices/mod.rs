@@ -126,8 +126,12 @@ impl Devices {
             return false;
         }
         *announced = true;
-        if known != description {
-            known.clone_from(description);
+        let description = DeviceDescription {
+            lock: description.lock.clone().after(&known.lock),
+            ..description.clone()
+        };
+        if *known != description {
+            *known = description;
             match id {
                 DeviceId::Lock(id) => self.changed_locks.insert(id.clone()),
                 DeviceId::Alarm(id) => self.changed_alarms.insert(id.clone()),

@@ -160,6 +160,7 @@ fn credentials(refusal: &R) -> StatusCode {
         | R::NoPin(_)
         | R::NotEnrolled(_)
         | R::NotKept { .. }
+        | R::StillAsked(_)
         | R::NotEmergency(_)
         | R::NotInUse(_)
         | R::NotForeign { .. }

@@ -91,11 +91,13 @@ impl Household {
                 })?;
             ids.insert(node, id);
         }
-        Ok(Self {
+        let mut household = Self {
             home,
             ids,
             with_users: BTreeSet::from([5]),
-        })
+        };
+        household.wait_keepers()?;
+        Ok(household)
     }
 
     /// The hub's id of a lock.
@@ -138,11 +140,9 @@ impl Household {
         Ok(())
     }
 
-    /// Waits until the hub knows of each lock that it keeps codes, as it does when it was not killed in its first minute.
-    ///
-    /// # Errors
-    /// When it does not in time.
-    pub fn wait_keepers(&mut self) -> Result<()> {
+    /// Waits until the hub knows of each lock that it keeps codes. From then on it knows, also when it was killed and asks
+    /// again.
+    fn wait_keepers(&mut self) -> Result<()> {
         let count = self.ids.len();
         self.home
             .hub

@@ -204,7 +204,6 @@ fn what_was_confirmed_about_people_survives_a_kill() -> Result<()> {
         }
         house.home.hub.kill()?;
         house.home.hub.start()?;
-        house.wait_keepers()?;
         let client = house.home.client();
         let path = format!("/credentials/{}", known.id);
         let answer = client.send("GET", &path, &[], None)?;

@@ -252,7 +252,10 @@ impl Node {
     /// What the lock can do with codes, for the mind.
     pub(crate) fn code_capabilities(&self) -> CodeCapabilities {
         let Some(facts) = self.lock_facts() else {
+            let hidden = self.highest_class().is_some() && self.secure_classes.is_none();
+            let offered = self.supports(class::USER_CODE) || self.supports(class::USER_CREDENTIAL);
             return CodeCapabilities {
+                asking: self.is_lock() && (hidden || offered),
                 battery: self.is_on_battery(),
                 ..CodeCapabilities::default()
             };
@@ -264,6 +267,7 @@ impl Node {
         };
         let digits = |digits: usize| u8::try_from(digits).unwrap_or(u8::MAX);
         CodeCapabilities {
+            asking: false,
             pin_slots: facts.pins,
             rfid_slots: facts.tags,
             finger_slots: facts.fingers,

@@ -35,8 +35,16 @@ pub struct SlotFacts<'a> {
     pub refused: bool,
 }
 
-/// How many credentials of a kind a lock keeps.
+/// How many credentials of a kind a lock can be told of now: none while it is still being asked what it keeps.
 pub const fn capacity(capabilities: &CodeCapabilities, kind: CredentialKind) -> u16 {
+    if capabilities.asking {
+        return 0;
+    }
+    kept(capabilities, kind)
+}
+
+/// How many credentials of a kind a lock keeps, as far as is known.
+pub const fn kept(capabilities: &CodeCapabilities, kind: CredentialKind) -> u16 {
     match kind {
         CredentialKind::Pin => capabilities.pin_slots,
         CredentialKind::Rfid => capabilities.rfid_slots,

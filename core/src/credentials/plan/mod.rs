@@ -23,7 +23,7 @@ use hubd_model::{
 
 pub(crate) use facts::may_hold;
 pub use facts::{
-    LockFacts, SlotFacts, capacity, holds, is_beyond, is_clean, is_consistent, is_empty, is_occupied,
+    LockFacts, SlotFacts, capacity, holds, is_beyond, is_clean, is_consistent, is_empty, is_occupied, kept,
 };
 pub use household::{Household, Ranking};
 
@@ -414,7 +414,7 @@ impl<'a> Planner<'a> {
             let why = match (&party.stance, &credential.means) {
                 (Stance::Absent, _) => continue,
                 (_, _) if self.lock.gone => Why::Gone,
-                (_, _) if self.capacity(kind) == 0 => Why::NotKept,
+                (_, _) if self.capacity(kind) == 0 => self.why_nothing_is_kept(),
                 (_, Means::Enrolled(_) | Means::MechanicalKey(_) | Means::Fob(_)) => Why::NotEnrolled,
                 (Stance::Frozen(_), Means::Pin(_)) => Why::ClockUnsynced,
                 (Stance::Present(_) | Stance::Reserved(..), Means::Pin(pin)) => {
@@ -495,6 +495,14 @@ impl<'a> Planner<'a> {
 
     fn capacity(&self, kind: CredentialKind) -> u16 {
         capacity(self.lock.capabilities, kind)
+    }
+
+    const fn why_nothing_is_kept(&self) -> Why {
+        if self.lock.capabilities.asking {
+            Why::StillAsked
+        } else {
+            Why::NotKept
+        }
     }
 
     fn is_beyond(&self, key: SlotKey) -> bool {

@@ -42,7 +42,7 @@ impl<'a> Planner<'a> {
         };
         self.plan.goals.push((key, goal));
         if self.capacity(key.kind) == 0 {
-            self.wait(key, Why::NotKept);
+            self.wait(key, self.why_nothing_is_kept());
             return false;
         }
         let pin = match &credential.means {

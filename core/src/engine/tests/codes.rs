@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hubd_model::{
     AlarmSignal, BoltState, CodeCapabilities, CodeReport, CodeTask, CodeTaskEnd, CredentialId, DeviceKind,
-    Hazard, LockId, Millis, Order, Pin, Report, Role, Schedule, SecretString, Security, SlotContent, SlotKey,
-    Source, Usage, Via,
+    Hazard, LockId, Millis, Order, PersonId, Pin, Report, Role, Schedule, SecretString, Security,
+    SlotContent, SlotKey, Source, Usage, Via,
 };
 
 use super::house::{House, address, description, radio};
@@ -155,13 +155,7 @@ fn is_enabled(house: &House, code: &CredentialId) -> bool {
     )
 }
 
-fn emergency_code(house: &mut House, lock: &LockId, role: Role) -> CredentialId {
-    // No two people have the same PIN.
-    let pin = if role == Role::Responder {
-        "739416"
-    } else {
-        "863057"
-    };
+fn person(house: &mut House, role: Role) -> PersonId {
     let new = NewPerson {
         name: "Fire brigade".into(),
         role,
@@ -170,8 +164,18 @@ fn emergency_code(house: &mut House, lock: &LockId, role: Role) -> CredentialId 
     let CredentialsAnswer::Person(person) = ask(house, CredentialsRequest::AddPerson(new)) else {
         panic!("a person is answered with the person");
     };
+    person.id
+}
+
+fn emergency_code(house: &mut House, lock: &LockId, role: Role) -> CredentialId {
+    // No two people have the same PIN.
+    let pin = if role == Role::Responder {
+        "739416"
+    } else {
+        "863057"
+    };
     let new = NewCredential {
-        person: person.id,
+        person: person(house, role),
         label: "at the key safe".into(),
         means: NewMeans::Pin(Pin::parse(SecretString::new(pin.into())).unwrap()),
         usage: Usage::Emergency,
@@ -356,6 +360,61 @@ fn an_emergency_code_that_a_person_disables_stays_off_in_that_incident_also_afte
     // The next emergency enables it again.
     house.alarm_says(20, AlarmSignal::Raised(Hazard::Smoke), true);
     assert!(is_enabled(&house, &code));
+}
+
+/// The lock at a node is announced while it is still asked what it keeps.
+fn asked(house: &mut House, node: u8) -> LockId {
+    let mut lock = description(DeviceKind::Lock, Security::S2AccessControl);
+    lock.lock.codes.asking = true;
+    house.report(Report::Device {
+        device: address(node),
+        description: lock,
+        fresh: false,
+    });
+    house.engine.lock_at(&radio(), &address(node)).unwrap()
+}
+
+fn pin_for(person: PersonId, lock: &LockId) -> Request {
+    let new = NewCredential {
+        person,
+        label: String::new(),
+        means: NewMeans::Pin(Pin::parse(SecretString::new("739416".into())).unwrap()),
+        usage: Usage::Daily,
+        schedule: Schedule::default(),
+        uses_left: None,
+        locks: BTreeSet::from([lock.clone()]),
+    };
+    Request::Credentials {
+        what: Box::new(CredentialsRequest::AddCredential(new)),
+        requester: "anna".into(),
+    }
+}
+
+#[test]
+fn a_lock_that_is_asked_again_keeps_what_was_known_of_it_and_is_written_when_it_has_answered() {
+    let (mut house, lock) = house();
+    takes_digits(&mut house, 2, 6..=8);
+    let person = person(&mut house, Role::Resident);
+    asked(&mut house, 2);
+    house.request(pin_for(person, &lock)).unwrap();
+    let mut held = BTreeMap::new();
+    obey_with(&mut house, &mut held);
+    assert!(held.is_empty(), "it could not be told yet: {held:?}");
+    takes_digits(&mut house, 2, 6..=8);
+    obey_with(&mut house, &mut held);
+    assert_eq!(held.len(), 1);
+}
+
+#[test]
+fn a_lock_that_never_told_what_it_keeps_gets_no_code_until_it_does() {
+    let (mut house, _) = house();
+    let person = person(&mut house, Role::Resident);
+    let lock = asked(&mut house, 3);
+    let refusal = house.request(pin_for(person.clone(), &lock)).unwrap_err();
+    let sentence = format!("{lock} is still being asked what it keeps; try again in a minute");
+    assert_eq!(refusal.to_string(), sentence);
+    takes_digits(&mut house, 3, 4..=8);
+    house.request(pin_for(person, &lock)).unwrap();
 }
 
 /// The lock at a node says how long its PINs are.
