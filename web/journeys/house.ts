@@ -21,6 +21,7 @@ export interface Demo {
   pin: string;
   get<T>(path: string): Promise<T>;
   post(path: string, body: unknown): Promise<Response>;
+  patch(path: string, body: unknown): Promise<Response>;
 }
 
 /// The code that an authenticator with this secret shows (RFC 6238).
@@ -76,13 +77,15 @@ async function start(speed: number, fresh: boolean): Promise<{ demo: Demo; child
     });
   });
   const headers = { Authorization: `Bearer ${found.token}`, "Content-Type": "application/json" };
+  const send = (method: string, path: string, body: unknown) =>
+    fetch(`${found.url}/api/v1${path}`, { method, headers, body: JSON.stringify(body) });
   const demo: Demo = {
     ...found,
     owner: fresh ? null : await setUp(found.url, found.setup),
     get: async <T>(path: string) =>
       (await (await fetch(`${found.url}/api/v1${path}`, { headers })).json()) as T,
-    post: (path, body) =>
-      fetch(`${found.url}/api/v1${path}`, { method: "POST", headers, body: JSON.stringify(body) }),
+    post: (path, body) => send("POST", path, body),
+    patch: (path, body) => send("PATCH", path, body),
   };
   return { demo, child };
 }

@@ -22,61 +22,65 @@ pub struct Message {
     pub event: Value,
 }
 
+/// From here down a battery is to be changed soon, in percent.
+const LOW_BATTERY: u64 = 20;
+
 /// How serious an entry is. What is not known here is daily life.
 pub fn level(entry: &StoredEntry) -> Level {
-    match &*entry.kind {
+    let says = |key: &str, word: &str| entry.data.get(key).and_then(Value::as_str) == Some(word);
+    let look = match &*entry.kind {
         "alarm.raised" | "incident.opened" | "incident.released" | "incident.escalated"
-        | "policy.unreadable" => Level::Urgent,
-        "session.opened" => {
-            // Only what is new to an account is worth a look.
-            let familiar = entry.data.get("familiar").and_then(Value::as_bool);
-            if familiar == Some(true) {
-                Level::Info
-            } else {
-                Level::Warning
-            }
+        | "policy.unreadable" => return Level::Urgent,
+        // Only what is new to an account is worth a look.
+        "session.opened" => entry.data.get("familiar").and_then(Value::as_bool) != Some(true),
+        "command.ended" => says("status", "jammed"),
+        // A code for emergencies that opens nothing until somebody sees to it.
+        "credential.changed" => says("change", "not_replaced"),
+        // Who stands before an empty lock is locked out, or in.
+        "lock.battery" | "alarm.battery" => {
+            let percent = entry.data.get("battery_percent").and_then(Value::as_u64);
+            percent.is_some_and(|percent| percent <= LOW_BATTERY)
         }
-        "command.ended" => {
-            let status = entry.data.get("status").and_then(Value::as_str);
-            if status == Some("jammed") {
-                Level::Warning
-            } else {
-                Level::Info
-            }
-        }
-        "credential.changed" => {
-            // A code for emergencies that opens nothing until somebody sees to it.
-            let change = entry.data.get("change").and_then(Value::as_str);
-            if change == Some("not_replaced") {
-                Level::Warning
-            } else {
-                Level::Info
-            }
-        }
+        kind => is_worth_a_look(kind),
+    };
+    if look { Level::Warning } else { Level::Info }
+}
+
+/// What says by its kind alone that somebody should see to it, or that somebody changed who gets in or what watches.
+fn is_worth_a_look(kind: &str) -> bool {
+    matches!(
+        kind,
         "lock.jammed"
-        | "lock.tampered"
-        | "lock.keypad_locked_out"
-        | "lock.trouble"
-        | "lock.offline"
-        | "alarm.trouble"
-        | "alarm.cleared"
-        | "alarm.offline"
-        | "incident.held"
-        | "incident.closed"
-        | "drill.ended"
-        | "session.refused"
-        | "account.created"
-        | "account.changed"
-        | "account.removed"
-        | "token.created"
-        | "recovery.added"
-        | "recovery.removed"
-        | "device.excluded"
-        | "backup.restored"
-        | "hub.degraded"
-        | "hub.recovered" => Level::Warning,
-        _ => Level::Info,
-    }
+            | "lock.tampered"
+            | "lock.keypad_locked_out"
+            | "lock.trouble"
+            | "lock.offline"
+            | "lock.codes_lost"
+            | "slot.drifted"
+            | "slot.stuck"
+            | "credential.misused"
+            | "alarm.trouble"
+            | "alarm.cleared"
+            | "alarm.offline"
+            | "incident.held"
+            | "incident.door_locked_by_hand"
+            | "incident.closed"
+            | "drill.ended"
+            | "maintenance.started"
+            | "session.refused"
+            | "account.created"
+            | "account.changed"
+            | "account.removed"
+            | "security.changed"
+            | "token.created"
+            | "recovery.added"
+            | "recovery.removed"
+            | "device.excluded"
+            | "radio.memory_failed"
+            | "backup.restored"
+            | "hub.degraded"
+            | "hub.recovered"
+    )
 }
 
 impl Message {
@@ -196,6 +200,17 @@ mod tests {
             ("command.ended", json!({"status": "jammed"}), Level::Warning),
             ("command.ended", json!({"status": "done"}), Level::Info),
             ("lock.operated", json!({}), Level::Info),
+            ("lock.battery", json!({"battery_percent": 21}), Level::Info),
+            ("lock.battery", json!({"battery_percent": 20}), Level::Warning),
+            ("alarm.battery", json!({"battery_percent": 0}), Level::Warning),
+            ("lock.codes_lost", json!({"codes": 12}), Level::Warning),
+            ("slot.stuck", json!({"what": "write"}), Level::Warning),
+            ("slot.drifted", json!({"drift": "changed"}), Level::Warning),
+            ("slot.synced", json!({}), Level::Info),
+            ("credential.misused", json!({}), Level::Warning),
+            ("maintenance.started", json!({}), Level::Warning),
+            ("credential.changed", json!({"change": "not_replaced"}), Level::Warning),
+            ("credential.changed", json!({"change": "rotated"}), Level::Info),
             ("anything.new", json!({}), Level::Info),
         ];
         for (kind, data, expected) in cases {

@@ -46,6 +46,44 @@ fn twenty_people_are_on_every_lock_and_a_foreign_code_is_left_alone() -> Result<
 }
 
 #[test]
+fn a_person_who_is_called_otherwise_is_called_so_at_the_lock_and_the_code_is_not_written_again() -> Result<()> {
+    let mut house = Household::start()?;
+    let granted = house.grant("Ann Before", &LOCKS)?;
+    let other = house.grant("Ben", &LOCKS)?;
+    house.agree(&[&granted.pin, &other.pin], Some(FOREIGN))?;
+    let slot = house.slot_of(5, &granted)?.to_string();
+    let user = house.home.mock.call("users", json!({"node": 5}))?["users"][&slot].clone();
+    assert_eq!(user, json!({"name": "Ann Before", "active": true}));
+    house.home.mock.take_received()?;
+    let client = house.home.client();
+    let people = items(&client.get("/people")?);
+    let ann = people.iter().find(|person| person["name"] == "Ann Before");
+    let path = format!("/people/{}", ann.context("she is known")?["id"].as_str().context("an id")?);
+    client
+        .send("PATCH", &path, &[], Some(&json!({"name": "Ann After"})))?
+        .ok()?;
+    let Household { home, .. } = &mut house;
+    let (hub, mock) = (&mut home.hub, &mut home.mock);
+    hub.wait("the lock to know the name", Deadline::seconds(60), |_| {
+        let users = mock.call("users", json!({"node": 5})).ok()?;
+        (users["users"][&slot] == json!({"name": "Ann After", "active": true})).then_some(())
+    })?;
+    // Credential Set of the class User Credential, and User Code Set: no code was written for a name.
+    let received = mock.take_received()?;
+    let written = received.iter().any(|(_, class, command)| (*class, *command) == (0x83, 0x0a) || (*class, *command) == (0x63, 0x01));
+    assert!(!written, "{received:?}");
+    let users = mock.call("users", json!({"node": 5}))?["users"].clone();
+    let names: Vec<&str> = users
+        .as_object()
+        .context("users")?
+        .values()
+        .filter_map(|user| user["name"].as_str())
+        .collect();
+    assert!(names.contains(&"Ben") && names.contains(&"User 7"), "{users}");
+    house.agree(&[&granted.pin, &other.pin], Some(FOREIGN))
+}
+
+#[test]
 fn a_code_that_was_revoked_while_its_lock_was_away_never_works() -> Result<()> {
     let mut house = Household::start()?;
     let stays = house.grant("Stays", &LOCKS)?;

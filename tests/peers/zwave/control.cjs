@@ -127,6 +127,15 @@ function operations({ controller, wire, air, home }) {
 			});
 			return {};
 		},
+		/** What each user is called, and whether it is active. */
+		users({ node: id }) {
+			const users = {};
+			for (const [key, value] of node(id).state) {
+				const user = /^UserCredential_user_(\d+)$/.exec(key)?.[1];
+				if (user && value) users[user] = { name: value.userName, active: value.active };
+			}
+			return { users };
+		},
 		credentials({ node: id }) {
 			const codes = {};
 			for (const [key, value] of node(id).state) {
