@@ -47,7 +47,7 @@ pub(crate) fn run(samples: usize, rounds: usize) -> Result<()> {
         .stop()?;
     start_hub(&mut hub).context("the hub's first start")?;
     let locks = lock_of_each_node(&mut mock, &hub.client())?;
-    mock.call("silence", json!({"ms": 3000}))?;
+    mock.silence(3000, Deadline::seconds(120))?;
     hub.stop()?;
 
     let (mut theirs, mut ours) = (Figures::default(), Figures::default());
@@ -123,7 +123,7 @@ fn measure_hub(
                 let lock = locks.get(node).context("a lock")?;
                 client.post(&format!("/locks/{lock}/commands?wait=30"), &json!({"op": "lock"}))?;
             }
-            mock.call("silence", json!({"ms": 60}))?;
+            mock.silence(60, Deadline::seconds(120))?;
             mock.call("stamps", json!({"clear": true}))?;
             mock.notify(ALARM, 1, 2, &[])?;
             hub.wait("every door to be held", Deadline::seconds(30), |client| {
@@ -158,7 +158,7 @@ fn measure_peer(
             for node in doors {
                 peer.lock(*node, true)?;
             }
-            mock.call("silence", json!({"ms": 60}))?;
+            mock.silence(60, Deadline::seconds(120))?;
             mock.call("stamps", json!({"clear": true}))?;
             mock.notify(ALARM, 1, 2, &[])?;
             peer.wait(|message| {

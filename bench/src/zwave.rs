@@ -54,7 +54,7 @@ pub(crate) fn run(samples: usize, rounds: usize) -> Result<()> {
         .stop()?;
     start_hub(&mut hub).context("the hub's first start")?;
     // What they learnt is written down a moment later.
-    mock.call("silence", json!({"ms": 3000}))?;
+    mock.silence(3000, Deadline::seconds(120))?;
     hub.stop()?;
 
     let (mut theirs, mut ours, mut floor) = (Figures::default(), Figures::default(), Figures::default());

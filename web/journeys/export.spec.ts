@@ -1,11 +1,12 @@
 /// The record as a file, whole: every entry once, in order, with its progress; and it can be stopped. HUBD_EXPORT_ENTRIES makes
 /// the record as long as a house's of years.
 import { readFile } from "node:fs/promises";
+import { type Route } from "@playwright/test";
 import { type Demo, expect, test } from "./house.ts";
 
 // A hub of its own: its record is filled.
 test.use({ speed: 3 });
-const ENTRIES = Number(process.env.HUBD_EXPORT_ENTRIES ?? 6_000);
+const ENTRIES = Number(process.env.HUBD_EXPORT_ENTRIES ?? 3_000);
 const AT_ONCE = 16;
 test.setTimeout(60_000 + ENTRIES * 20);
 
@@ -39,10 +40,17 @@ test("a long record is saved whole, with its progress, and can be stopped", asyn
   await page.getByText("Export", { exact: true }).click();
   const save = page.getByRole("button", { name: "JSON Lines" });
 
+  // Slow enough to be looked at.
+  const slowly = async (route: Route) => {
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await route.continue();
+  };
+  await page.route("**/api/v1/events?*", slowly);
   await save.click();
   await expect(page.getByRole("progressbar", { name: "Export" })).toBeVisible();
   await page.getByRole("button", { name: "Cancel" }).click();
   await expect(save).toBeVisible();
+  await page.unroute("**/api/v1/events?*", slowly);
 
   const began = Date.now();
   const coming = page.waitForEvent("download", { timeout: 0 });

@@ -209,7 +209,11 @@ mod tests {
             ("slot.synced", json!({}), Level::Info),
             ("credential.misused", json!({}), Level::Warning),
             ("maintenance.started", json!({}), Level::Warning),
-            ("credential.changed", json!({"change": "not_replaced"}), Level::Warning),
+            (
+                "credential.changed",
+                json!({"change": "not_replaced"}),
+                Level::Warning,
+            ),
             ("credential.changed", json!({"change": "rotated"}), Level::Info),
             ("anything.new", json!({}), Level::Info),
         ];

@@ -73,7 +73,7 @@ impl Home {
         home.hub.start()?;
         home.wait_ready(options.nodes, Deadline::seconds(120))?;
         // The states are known; what is still asked of the devices comes to its end.
-        home.mock.call("silence", json!({"ms": 300}))?;
+        home.mock.silence(300, Deadline::seconds(120))?;
         Ok(home)
     }
 

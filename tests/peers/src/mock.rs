@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::clock::Deadline;
@@ -130,6 +130,22 @@ impl Mock {
             Some(error) => bail!("the mock refused {op}: {error}"),
             None => Ok(answer),
         }
+    }
+
+    /// Waits until nothing has been said on the serial wire for so many milliseconds.
+    ///
+    /// # Errors
+    /// When that does not come in time, and as [`Self::call`].
+    pub fn silence(&mut self, ms: u64, deadline: Deadline) -> Result<()> {
+        // The control channel itself waits no longer than its answers may take.
+        let within = ms + 10_000;
+        while self.call("silence", json!({"ms": ms, "within": within}))?["silent"] != true {
+            ensure!(
+                deadline.left().is_some(),
+                "the wire was not silent for {ms} ms in time"
+            );
+        }
+        Ok(())
     }
 
     /// A device sends a notification by itself.

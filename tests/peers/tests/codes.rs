@@ -21,7 +21,7 @@ use hubd_model::{
     Report, SecretString, SlotContent, SlotKey, SlotWish, UnixMillis, Urgency, WallTime, WeekDay,
     WeeklyWindow,
 };
-use hubd_peers::{Mock, MockOptions};
+use hubd_peers::{Deadline, Mock, MockOptions};
 use hubd_zwave::io::{self, Clocks, FromRadio, Kept, PortConfig};
 use hubd_zwave::security::NetworkKeys;
 use rand_chacha::ChaCha20Rng;
@@ -165,7 +165,7 @@ impl Adapter {
     /// Waits until the adapter has nothing more to say: every node is known.
     fn settle(&mut self, mock: &mut Mock) -> Result<()> {
         while self.next(Duration::from_secs(3)).is_some() {}
-        mock.call("silence", json!({"ms": 500}))?;
+        mock.silence(500, Deadline::seconds(120))?;
         Ok(())
     }
 
@@ -370,7 +370,7 @@ fn a_known_checksum_spares_the_slots_and_idleness_costs_no_frame() -> Result<()>
         }
     }
     mock.take_received()?;
-    mock.call("silence", json!({"ms": 5000}))?;
+    mock.silence(5000, Deadline::seconds(120))?;
     assert!(mock.take_received()?.is_empty(), "an idle hub says nothing");
     // zwave-js asks for every slot: 20 questions for each lock, with a nonce each under S0.
     println!("frames of a read of 20 slots, both ways, (node, cold, nothing changed): {costs:?}");
@@ -529,7 +529,7 @@ fn a_change_of_a_slot_that_was_written_a_while_ago_is_no_echo() -> Result<()> {
     let written = adapter.codes(2, write(3, "98765", LockSchedule::default()));
     assert_eq!(written.end, CodeTaskEnd::Done);
     // Nothing at all happens meanwhile.
-    mock.call("silence", json!({"ms": 16_000}))?;
+    mock.silence(16_000, Deadline::seconds(120))?;
     plant(&mut mock, 2, 3, "13579")?;
     mock.notify(2, 6, 14, &[3])?;
     let changed = CodeReport::Changed {

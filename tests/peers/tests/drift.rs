@@ -38,7 +38,7 @@ fn a_lock_that_lost_its_codes_is_filled_again_after_one_word() -> Result<()> {
             (!codes["emptied"].is_null()).then_some(())
         })?;
     }
-    house.home.mock.call("silence", json!({"ms": 3000}))?;
+    house.home.mock.silence(3000, Deadline::seconds(120))?;
     for node in LOCKS {
         assert!(house.held(node)?.is_empty(), "node {node}: nobody said so yet");
         house.refill(node, None)?;
@@ -56,7 +56,7 @@ const CHANGED: &str = "975310";
 fn pause(house: &mut Household, seconds: u64) -> Result<()> {
     let over = Deadline::seconds(seconds);
     while over.left_at_most(Duration::from_secs(1)).is_some() {
-        house.home.mock.call("silence", json!({"ms": 300}))?;
+        house.home.mock.silence(300, Deadline::seconds(120))?;
     }
     Ok(())
 }
@@ -131,7 +131,7 @@ fn a_lock_that_was_reset_and_included_again_is_filled_after_one_word() -> Result
             let could = codes["could_replace"].as_array()?;
             (*could == [json!(old)] && !codes["read_at"].is_null()).then_some(())
         })?;
-        house.home.mock.call("silence", json!({"ms": 2000}))?;
+        house.home.mock.silence(2000, Deadline::seconds(120))?;
         assert!(
             house.held(new)?.is_empty(),
             "node {new}: nobody said that it takes the place of the old one"

@@ -310,7 +310,7 @@ fn what_a_lock_wrote_down_while_the_hub_was_off_is_told_once() -> Result<()> {
         let mut seen = 0;
         while seen < wanted {
             anyhow::ensure!(deadline.left().is_some(), "{seen} of {wanted} records were read");
-            home.mock.call("silence", json!({"ms": 1000}))?;
+            home.mock.silence(1000, Deadline::seconds(120))?;
             let received = home.mock.take_received()?;
             seen += received
                 .iter()

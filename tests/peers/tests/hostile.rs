@@ -16,7 +16,6 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use hubd_peers::home::actuate;
 use hubd_peers::{Client, Deadline, Hub, HubOptions, Mock, MockOptions, clock};
-use serde_json::json;
 
 /// How often a door is moved without the attack, and with it.
 const MOVES: usize = 60;
@@ -134,7 +133,7 @@ fn strangers_who_ask_thousands_of_times_a_second_keep_no_door_waiting_for_long()
         let lock = &locks[0];
         (lock["state"]["bolt"] != "unknown").then(|| lock["id"].as_str().map(str::to_owned))?
     })?;
-    mock.call("silence", json!({"ms": 300}))?;
+    mock.silence(300, Deadline::seconds(120))?;
     let (client, port) = (hub.client(), hub.port());
     let calm = told(&moves(&client, &lock, "calm")?);
 

@@ -135,7 +135,7 @@ fn a_lock_whose_code_was_scanned_joins_by_smartstart_without_a_question() -> Res
         Deadline::seconds(20),
         |client| client.get(INCLUSION).ok().map(|_| ()),
     )?;
-    home.mock.call("silence", json!({"ms": 500}))?;
+    home.mock.silence(500, Deadline::seconds(120))?;
     let heard = home.mock.call("smartstart", json!({"id": 13, "phase": 2}))?;
     assert_eq!(heard["listening"], true, "the hub told the dongle to listen");
     let included = events.wait_kind("device.included", Deadline::seconds(60))?;

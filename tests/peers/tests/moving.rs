@@ -58,7 +58,7 @@ fn a_network_of_zwave_js_is_taken_over_with_its_keys_and_nodes() -> Result<()> {
     let mut home = Home { mock: devices, hub };
     home.hub.start()?;
     home.wait_ready("2,4", Deadline::seconds(60))?;
-    home.mock.call("silence", json!({"ms": 500}))?;
+    home.mock.silence(500, Deadline::seconds(120))?;
     for lock in items(&home.client().get("/locks")?) {
         let id = lock["id"].as_str().unwrap();
         let command = actuate(&home.client(), id, "unlock", &format!("moving-{id}"))?;

@@ -46,7 +46,8 @@ fn twenty_people_are_on_every_lock_and_a_foreign_code_is_left_alone() -> Result<
 }
 
 #[test]
-fn a_person_who_is_called_otherwise_is_called_so_at_the_lock_and_the_code_is_not_written_again() -> Result<()> {
+fn a_person_who_is_called_otherwise_is_called_so_at_the_lock_and_the_code_is_not_written_again() -> Result<()>
+{
     let mut house = Household::start()?;
     let granted = house.grant("Ann Before", &LOCKS)?;
     let other = house.grant("Ben", &LOCKS)?;
@@ -58,7 +59,10 @@ fn a_person_who_is_called_otherwise_is_called_so_at_the_lock_and_the_code_is_not
     let client = house.home.client();
     let people = items(&client.get("/people")?);
     let ann = people.iter().find(|person| person["name"] == "Ann Before");
-    let path = format!("/people/{}", ann.context("she is known")?["id"].as_str().context("an id")?);
+    let path = format!(
+        "/people/{}",
+        ann.context("she is known")?["id"].as_str().context("an id")?
+    );
     client
         .send("PATCH", &path, &[], Some(&json!({"name": "Ann After"})))?
         .ok()?;
@@ -70,7 +74,9 @@ fn a_person_who_is_called_otherwise_is_called_so_at_the_lock_and_the_code_is_not
     })?;
     // Credential Set of the class User Credential, and User Code Set: no code was written for a name.
     let received = mock.take_received()?;
-    let written = received.iter().any(|(_, class, command)| (*class, *command) == (0x83, 0x0a) || (*class, *command) == (0x63, 0x01));
+    let written = received
+        .iter()
+        .any(|(_, class, command)| (*class, *command) == (0x83, 0x0a) || (*class, *command) == (0x63, 0x01));
     assert!(!written, "{received:?}");
     let users = mock.call("users", json!({"node": 5}))?["users"].clone();
     let names: Vec<&str> = users
@@ -126,6 +132,6 @@ fn a_code_that_was_revoked_while_its_lock_was_away_never_works() -> Result<()> {
         .with_context(|| format!("node {node} shows {last}"))?;
         assert_eq!(works, None, "node {node}: the guest's code works");
     }
-    house.home.mock.call("silence", json!({"ms": 3000}))?;
+    house.home.mock.silence(3000, Deadline::seconds(120))?;
     house.agree(&[&stays.pin], Some(FOREIGN))
 }

@@ -34,7 +34,7 @@ fn a_restart_is_ready_from_the_cache_without_a_needless_frame() -> Result<()> {
     home.mock.take_received()?;
     home.hub.start()?;
     home.wait_ready("", Deadline::seconds(20))?;
-    home.mock.call("silence", json!({"ms": 5000}))?;
+    home.mock.silence(5000, Deadline::seconds(120))?;
     let received = home.mock.take_received()?;
     for node in LOCKS.map(u64::from) {
         let of_node = received.iter().filter(|(to, _, _)| *to == node);
@@ -112,7 +112,7 @@ fn no_code_on_a_lock_is_ever_deleted_or_changed() -> Result<()> {
     let mut home = Home { mock, hub };
     home.hub.start()?;
     home.wait_ready("", Deadline::seconds(120))?;
-    home.mock.call("silence", json!({"ms": 3000}))?;
+    home.mock.silence(3000, Deadline::seconds(120))?;
     check_codes(&mut home.mock, "after the first interview")?;
 
     // The cache is lost: every lock is new to the adapter. A wiped cache is what makes other software delete codes.
@@ -121,7 +121,7 @@ fn no_code_on_a_lock_is_ever_deleted_or_changed() -> Result<()> {
     assert_eq!(wiped, 1, "there was a cache to lose");
     home.hub.start()?;
     home.wait_ready("", Deadline::seconds(120))?;
-    home.mock.call("silence", json!({"ms": 3000}))?;
+    home.mock.silence(3000, Deadline::seconds(120))?;
     check_codes(&mut home.mock, "after the cache was lost")?;
 
     // A cache that is there but damaged is no reason either.
@@ -131,7 +131,7 @@ fn no_code_on_a_lock_is_ever_deleted_or_changed() -> Result<()> {
         .execute("UPDATE adapter_cache SET bytes = x'00ff00ff'", [])?;
     home.hub.start()?;
     home.wait_ready("", Deadline::seconds(120))?;
-    home.mock.call("silence", json!({"ms": 3000}))?;
+    home.mock.silence(3000, Deadline::seconds(120))?;
     check_codes(&mut home.mock, "after the cache was damaged")?;
 
     // Nor is a hub that is new altogether, with the network's keys.
@@ -143,7 +143,7 @@ fn no_code_on_a_lock_is_ever_deleted_or_changed() -> Result<()> {
     home.hub.import_keys()?;
     home.hub.start()?;
     home.wait_ready("", Deadline::seconds(120))?;
-    home.mock.call("silence", json!({"ms": 3000}))?;
+    home.mock.silence(3000, Deadline::seconds(120))?;
     check_codes(&mut home.mock, "with a new hub")
 }
 
@@ -151,7 +151,7 @@ fn no_code_on_a_lock_is_ever_deleted_or_changed() -> Result<()> {
 fn a_known_lock_moves_at_once_although_the_cache_is_lost() -> Result<()> {
     // One with S2 and one with S0.
     let mut home = Home::start("2,4")?;
-    home.mock.call("silence", json!({"ms": 3000}))?;
+    home.mock.silence(3000, Deadline::seconds(120))?;
     for node in [2, 4] {
         home.mock.call("bolt", json!({"node": node, "mode": 255}))?;
     }
@@ -194,7 +194,7 @@ fn a_wish_from_before_a_restart_is_never_replayed() -> Result<()> {
     home.mock.take_received()?;
     home.hub.start()?;
     home.wait_ready("2", Deadline::seconds(60))?;
-    home.mock.call("silence", json!({"ms": 3000}))?;
+    home.mock.silence(3000, Deadline::seconds(120))?;
     let sets = home
         .mock
         .take_received()?

@@ -143,7 +143,7 @@ fn no_secret_is_in_any_log_error_response_or_file() -> Result<()> {
                 >= 2)
                 .then_some(())
         })?;
-    home.mock.call("silence", json!({"ms": 1500}))?;
+    home.mock.silence(1500, Deadline::seconds(120))?;
     let bad = json!({"S2_AccessControl": "333333333333333333333333333333zz"});
     let refused = home
         .hub

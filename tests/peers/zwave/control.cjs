@@ -260,13 +260,16 @@ function operations({ controller, wire, air, home }) {
 			if (clear) for (const list of Object.values(lists)) list.length = 0;
 			return all;
 		},
-		/** Answers when nothing has been said on the serial wire for so long. */
-		silence({ ms }) {
+		/** Answers when nothing has been said on the serial wire for so long, or says that this did not come within a time. */
+		silence({ ms, within }) {
 			return new Promise((resolve) => {
 				const look = () => {
 					const last = Math.max(wire.log.in.at(-1)?.[0] ?? 0, wire.log.out.at(-1)?.[0] ?? 0, started);
 					const left = ms - (now() - last);
-					left <= 0 ? resolve({}) : setTimeout(look, left);
+					if (left <= 0) return resolve({ silent: true });
+					const patience = within - (now() - started);
+					if (patience <= 0) return resolve({ silent: false });
+					setTimeout(look, Math.min(left, patience));
 				};
 				const started = now();
 				look();
