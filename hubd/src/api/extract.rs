@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::problem::Problem;
+use super::strict::Strict;
 
 /// The largest body that is read.
 pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -194,11 +195,11 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             format!("the body is not valid JSON at line {line}, column {column}"),
         )
     })?;
-    // serde would take a list for a struct, too.
     if !json.is_object() {
         return Err(Problem::bad_request("bad_field", "expected a JSON object"));
     }
-    serde_path_to_error::deserialize(json).map_err(|error| fault(&error.path().to_string(), error.inner()))
+    serde_path_to_error::deserialize(Strict(json))
+        .map_err(|error| fault(&error.path().to_string(), error.inner()))
 }
 
 /// Says what is wrong without repeating what was sent: serde's own words quote the value.
@@ -294,6 +295,11 @@ mod tests {
             ("{\"pin\": \"4711\"} x", "not valid JSON at line 1, column 17"),
             ("{\"pin\": 4711}", "pin: expected a string"),
             ("{}", "the field pin is missing"),
+            ("[\"a\", null]", "expected a JSON object"),
+            (
+                "{\"pin\": \"a\", \"inner\": [7]}",
+                "inner: expected a JSON object",
+            ),
             ("{\"pin\": \"a\", \"pan\": \"4711\"}", "unknown field pan"),
             (
                 "{\"pin\": \"a\", \"inner\": {\"count\": \"4711, expected 4711\"}}",

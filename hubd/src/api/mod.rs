@@ -41,6 +41,7 @@ mod shape;
 mod sheet;
 mod slots;
 mod stream;
+mod strict;
 mod tokens;
 mod trust;
 mod ui;
