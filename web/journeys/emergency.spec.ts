@@ -5,6 +5,12 @@ test.describe.configure({ mode: "serial" });
 // The people of the house smoke nothing out while this goes on.
 test.use({ speed: 1 });
 
+interface Policy {
+  version: number;
+  enabled: boolean;
+  doors: { lock: string }[];
+}
+
 test("a door is chosen for helpers", async ({ signedIn: page, demo }, info) => {
   await page.goto(`${demo.url}/#/emergency`);
   await expect(page.getByText("An alarm moves no door.")).toBeVisible();
@@ -24,6 +30,27 @@ test("a door is chosen for helpers", async ({ signedIn: page, demo }, info) => {
   await expect(
     policy.locator("li").filter({ hasText: "Garden door" }).getByText("On", { exact: true }),
   ).toBeVisible();
+});
+
+test("what somebody else changed meanwhile is not overwritten, however often one tries", async ({
+  signedIn: page,
+  demo,
+}) => {
+  await page.goto(`${demo.url}/#/emergency`);
+  const policy = page.locator("section").filter({ has: page.locator("#policy") });
+  await policy.getByRole("button", { name: "Change" }).click();
+  await policy.getByLabel("Front door").check();
+  const { version, enabled, doors } = await demo.get<Policy>("/life-safety");
+  const rule = { lock: doors[0]?.lock, hazards: ["smoke", "co", "heat"], at_once: ["co"], lasting_s: 30 };
+  const answer = await demo.put("/life-safety", { from_version: version, enabled, doors: [rule] });
+  expect(await answer.text()).toContain(`"version":${version + 1}`);
+  for (let press = 0; press < 2; press += 1) {
+    await policy.getByRole("button", { name: "Save" }).click();
+    await expect(policy.getByText("Somebody else changed this meanwhile.")).toBeVisible();
+  }
+  expect((await demo.get<Policy>("/life-safety")).version).toBe(version + 1);
+  await policy.getByRole("button", { name: "Cancel" }).click();
+  await expect(policy.getByText("Front door")).toBeVisible();
 });
 
 test("a rehearsal opens it and measures how long that took", async ({ signedIn: page, demo }, info) => {

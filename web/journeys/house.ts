@@ -21,6 +21,7 @@ export interface Demo {
   pin: string;
   get<T>(path: string): Promise<T>;
   post(path: string, body: unknown): Promise<Response>;
+  put(path: string, body: unknown): Promise<Response>;
   patch(path: string, body: unknown): Promise<Response>;
 }
 
@@ -85,6 +86,7 @@ async function start(speed: number, fresh: boolean): Promise<{ demo: Demo; child
     get: async <T>(path: string) =>
       (await (await fetch(`${found.url}/api/v1${path}`, { headers })).json()) as T,
     post: (path, body) => send("POST", path, body),
+    put: (path, body) => send("PUT", path, body),
     patch: (path, body) => send("PATCH", path, body),
   };
   return { demo, child };

@@ -24,6 +24,7 @@ const SAID: Record<string, (failure: Failure) => string> = {
   stopping: () => m.failed_busy(),
   store_failing: () => m.failed_store(),
   backup_under_way: () => m.backup_busy(),
+  policy_moved: () => m.policy_moved(),
   recovery_key_configured: () => m.recovery_is_configured(),
 };
 
