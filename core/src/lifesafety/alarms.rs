@@ -9,6 +9,7 @@ use super::incident::{
     Door, DoorStage, ESCALATIONS_MAX, Escalation, Incident, Review, Source, Stage, TRIGGERS_MAX, Trigger,
 };
 use super::policy::Policy;
+use super::reason::Concern;
 use super::{House, LifeSafety, LifeSafetyRecord, StoredPolicy};
 use crate::output::Record;
 
@@ -39,7 +40,7 @@ impl OpenIncident {
     }
 
     /// Notes something that a person has to look at.
-    pub(super) fn escalate(&mut self, lock: Option<&LockId>, what: String, house: &mut House<'_>) {
+    pub(super) fn escalate(&mut self, lock: Option<&LockId>, what: Concern, house: &mut House<'_>) {
         if self.head.escalations.len() < ESCALATIONS_MAX {
             self.head.escalations.push(Escalation {
                 at: house.out.at(),
@@ -213,8 +214,7 @@ impl LifeSafety {
             clear: None,
         };
         if let StoredPolicy::Unreadable(reason) = &self.policy {
-            let what = format!("no door is released, because the policy cannot be read: {reason}");
-            open.escalate(None, what, house);
+            open.escalate(None, Concern::PolicyUnreadable(reason.clone()), house);
         }
         self.open = Some(open);
     }

@@ -15,6 +15,7 @@ use hubd_model::{AlarmId, BoltState, IncidentId, LinkState, LockId, MonoTime, Vi
 use super::doors::{self, DoorRun, Turn};
 use super::event::LifeSafetyEvent;
 use super::incident::{Door, DoorStage, Drill, DrillStage, Signed};
+use super::reason::Finding;
 use super::request::LifeSafetyRefusal;
 use super::settle::HUB;
 use super::{DRILL_ARMED_MAX, DRILL_MAX, House, LifeSafety, LifeSafetyKey, LifeSafetyRecord, REMEMBERED_MAX};
@@ -190,7 +191,7 @@ impl LifeSafety {
         match drill.head.stage {
             DrillStage::Armed if over => {
                 let reason = "nobody pressed the test button in time".to_owned();
-                drill.head.findings.push(format!("{reason}; start it again"));
+                drill.head.findings.push(Finding::NotTested);
                 self.finish_drill(HUB.to_owned(), reason, house);
             }
             DrillStage::Running if all_open => {
@@ -207,11 +208,8 @@ impl LifeSafety {
                     .filter(|run| run.door.state != DoorStage::Open)
                 {
                     run.door.state = DoorStage::GivenUp;
-                    drill.head.findings.push(format!(
-                        "{} did not report open within {} s; look at its battery, its range and its bolt",
-                        run.door.lock,
-                        DRILL_MAX.0 / 1000
-                    ));
+                    let finding = Finding::NotOpen(run.door.lock.clone(), DRILL_MAX);
+                    drill.head.findings.push(finding);
                 }
                 self.finish_drill(HUB.to_owned(), "not every door opened".to_owned(), house);
             }
@@ -252,9 +250,8 @@ impl LifeSafety {
     /// An emergency begins: the drill is over.
     pub(super) fn interrupt_drill(&mut self, house: &mut House<'_>) {
         if let Some(drill) = &mut self.drill {
-            let reason = "an emergency began".to_owned();
-            drill.head.findings.push(reason.clone());
-            self.finish_drill(HUB.to_owned(), reason, house);
+            drill.head.findings.push(Finding::Emergency);
+            self.finish_drill(HUB.to_owned(), "an emergency began".to_owned(), house);
         }
     }
 
@@ -265,7 +262,7 @@ impl LifeSafety {
     ) -> Result<IncidentId, LifeSafetyRefusal> {
         let drill = self.drill.as_mut().ok_or(LifeSafetyRefusal::NoDrill)?;
         let id = drill.head.id.clone();
-        drill.head.findings.push(format!("{by} ended it early"));
+        drill.head.findings.push(Finding::EndedEarly(by.clone()));
         self.finish_drill(by, "ended early".to_owned(), house);
         Ok(id)
     }
@@ -304,7 +301,7 @@ impl LifeSafety {
 pub(super) fn cut_off(drill: &mut Drill, house: &mut House<'_>) {
     let reason = "the hub was restarted meanwhile".to_owned();
     drill.stage = DrillStage::Ended;
-    drill.findings.push(format!("{reason}; start it again"));
+    drill.findings.push(Finding::Restarted);
     drill.passed = false;
     drill.ended = Some(Signed {
         at: house.out.at(),
@@ -320,22 +317,19 @@ pub(super) fn cut_off(drill: &mut Drill, house: &mut House<'_>) {
 }
 
 /// What would keep a door from being opened now.
-fn finding(lock: &LockId, house: &House<'_>) -> Option<String> {
+fn finding(lock: &LockId, house: &House<'_>) -> Option<Finding> {
     let Some(known) = house.devices.locks.get(lock) else {
-        return Some(format!("{lock} is not there any more; take it out of the policy"));
+        return Some(Finding::LockGone(lock.clone()));
     };
     if !known.view.description.security.is_authenticated() {
-        return Some(format!("{lock} has no security; include it again with S2 or S0"));
+        return Some(Finding::Insecure(lock.clone()));
     }
     let radio = house
         .radios
         .iter()
         .find(|radio| radio.view.name == known.view.radio);
     if !radio.is_some_and(crate::radios::Radio::is_ready) {
-        return Some(format!(
-            "the radio of {lock} does not work now; look at GET /api/v1/radios"
-        ));
+        return Some(Finding::RadioAway(lock.clone()));
     }
-    (known.view.link == LinkState::Offline)
-        .then(|| format!("{lock} does not answer; look at its battery and its range"))
+    (known.view.link == LinkState::Offline).then(|| Finding::LockAway(lock.clone()))
 }

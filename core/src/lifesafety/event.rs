@@ -3,6 +3,7 @@
 use hubd_model::{AlarmId, Hazard, IncidentId, LockId, Millis, Via};
 
 use super::incident::Drill;
+use super::reason::Concern;
 
 /// Something of life safety that is recorded. Entries about one door or detector name it as their subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +87,7 @@ pub enum LifeSafetyEvent {
         /// Which incident.
         incident: IncidentId,
         /// What is wrong and what to do.
-        what: String,
+        what: Concern,
     },
     /// Every chosen door is open.
     Held {

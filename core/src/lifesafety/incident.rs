@@ -2,6 +2,7 @@
 
 use hubd_model::{AlarmId, CommandId, Hazard, HoldState, IncidentId, LockId, Millis, UnixMillis};
 
+use super::reason::{Concern, Finding};
 use crate::view::CommandView;
 
 /// How many triggers of one incident are kept; further ones count but are only in the journal.
@@ -206,8 +207,8 @@ pub struct Escalation {
     pub at: UnixMillis,
     /// The door.
     pub lock: Option<LockId>,
-    /// What is wrong and what to do, in one sentence.
-    pub what: String,
+    /// What is wrong and what to do.
+    pub what: Concern,
     /// When it was over.
     pub over_at: Option<UnixMillis>,
 }
@@ -311,8 +312,8 @@ pub struct Drill {
     pub frame: Vec<u8>,
     /// What became of each door.
     pub doors: Vec<Door>,
-    /// What would have failed, one sentence each.
-    pub findings: Vec<String>,
+    /// What failed or would have failed.
+    pub findings: Vec<Finding>,
     /// How it ended.
     pub ended: Option<Signed>,
     /// Whether every door did what it should.

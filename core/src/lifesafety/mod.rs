@@ -32,6 +32,7 @@ mod drills;
 pub mod event;
 pub mod incident;
 pub mod policy;
+pub mod reason;
 pub mod request;
 mod requests;
 mod settle;

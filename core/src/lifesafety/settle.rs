@@ -8,6 +8,7 @@ use super::doors::{self, Turn};
 use super::event::LifeSafetyEvent;
 use super::incident::{DoorStage, Incident, Released, Review, Signed, Stage};
 use super::policy::DoorRule;
+use super::reason::Concern;
 use super::{ESCALATE_AFTER, House, LifeSafety, RELEASE_AFTER_CLEAR_MAX};
 use crate::view::{CommandStatus, CommandView};
 
@@ -149,13 +150,11 @@ impl LifeSafety {
                 DoorStage::Releasing if over => {
                     run.door.state = DoorStage::GivenUp;
                     self.changed.open = true;
-                    let what = "it was not opened before the danger was over, and is left as it is: look at the door";
-                    stuck.push((run.door.lock.clone(), what.to_owned()));
+                    stuck.push((run.door.lock.clone(), Concern::GivenUp));
                 }
                 DoorStage::Releasing if !run.escalated && run.decided + ESCALATE_AFTER <= now => {
                     run.escalated = true;
-                    let what = "it does not report that it is open; the hub goes on trying: open it by hand or with a key";
-                    stuck.push((run.door.lock.clone(), what.to_owned()));
+                    stuck.push((run.door.lock.clone(), Concern::NotReported));
                 }
                 DoorStage::Waiting
                 | DoorStage::Pending
@@ -272,8 +271,7 @@ impl LifeSafety {
         if let Some(run) = runs.find(|run| run.door.lock == *lock && run.door.state == DoorStage::Releasing) {
             run.door.state = DoorStage::GivenUp;
             self.changed.open = true;
-            let what = "somebody asked to lock it before it reported that it is open: look at the door";
-            open.escalate(Some(lock), what.to_owned(), house);
+            open.escalate(Some(lock), Concern::LockAsked, house);
         }
     }
 
@@ -323,9 +321,11 @@ impl LifeSafety {
             CommandStatus::Jammed | CommandStatus::Refused if was_releasing && !run.escalated => {
                 run.escalated = true;
                 let reason = end.reason.clone().unwrap_or_default();
-                let what = format!(
-                    "it does not open ({reason}); the hub goes on trying: open it by hand or with a key"
-                );
+                let what = if end.status == CommandStatus::Jammed {
+                    Concern::Jammed(reason)
+                } else {
+                    Concern::Refused(reason)
+                };
                 open.escalate(Some(&end.lock), what, house);
             }
             CommandStatus::Requested

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use hubd_core::lifesafety::incident::{Drill, DrillStage};
+use hubd_core::lifesafety::reason::Finding;
 use hubd_core::lifesafety::request::LifeSafetyRequest;
 use hubd_model::IncidentId;
 use serde::{Deserialize, Serialize};
@@ -46,11 +47,45 @@ pub(super) struct DrillDto {
     doors: Vec<DoorDto>,
     /// What failed or would have failed, one sentence each.
     findings: Vec<String>,
+    /// The same with its code each, in the same order.
+    found: Vec<FindingDto>,
     /// How it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<SignedDto>,
     /// Whether every door did what it should.
     passed: bool,
+}
+
+/// What failed in a drill or would have failed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Finding)]
+pub(super) struct FindingDto {
+    /// Stable, for programs; `other` for what was kept before findings had codes.
+    #[schema(example = "not_open")]
+    code: &'static str,
+    /// One sentence, for people.
+    detail: String,
+    /// The door that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lock: Option<String>,
+    /// Who ended it, where that is the finding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    /// How many seconds the door had, where it did not open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    within_s: Option<u64>,
+}
+
+impl From<&Finding> for FindingDto {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            code: finding.code(),
+            detail: finding.to_string(),
+            lock: finding.lock().map(|lock| lock.as_str().to_owned()),
+            by: finding.by().map(str::to_owned),
+            within_s: finding.within().map(|within| within.0 / 1000),
+        }
+    }
 }
 
 /// Where a drill stands.
@@ -80,7 +115,8 @@ impl From<Drill> for DrillDto {
             asked_at: rfc3339(drill.asked_at),
             began_at: drill.began_at.map(rfc3339),
             doors: drill.doors.into_iter().map(DoorDto::from).collect(),
-            findings: drill.findings,
+            findings: drill.findings.iter().map(Finding::to_string).collect(),
+            found: drill.findings.iter().map(FindingDto::from).collect(),
             ended: drill.ended.map(SignedDto::from),
             passed: drill.passed,
         }

@@ -276,8 +276,14 @@ pub(super) struct EscalationDto {
     /// The door.
     #[serde(skip_serializing_if = "Option::is_none")]
     lock: Option<String>,
-    /// What is wrong and what to do.
+    /// What is wrong and what to do, in one sentence, for people.
     what: String,
+    /// The same, stable, for programs; `other` for what was kept before there were codes.
+    #[schema(example = "not_reported")]
+    code: &'static str,
+    /// What the lock, its radio or the policy's reader said of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     /// When it was over.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
@@ -289,7 +295,9 @@ impl From<Escalation> for EscalationDto {
         Self {
             at: rfc3339(escalation.at),
             lock: escalation.lock.map(Into::into),
-            what: escalation.what,
+            code: escalation.what.code(),
+            reason: escalation.what.reason().map(str::to_owned),
+            what: escalation.what.to_string(),
             over_at: escalation.over_at.map(rfc3339),
         }
     }

@@ -1,6 +1,8 @@
 //! Life safety as rows: shapes of their own, with a version each. A policy that cannot be read is told as such and never
 //! guessed at.
 
+mod reasons;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use hubd_core::lifesafety::incident::{
@@ -8,12 +10,16 @@ use hubd_core::lifesafety::incident::{
     Stage, Trigger,
 };
 use hubd_core::lifesafety::policy::{Confirm, Detectors, DoorRule, Policy, Rules, WhenAway};
+use hubd_core::lifesafety::reason::Finding;
 use hubd_core::lifesafety::{LifeSafetyKey, LifeSafetyMemory, LifeSafetyRecord, Standing, StoredPolicy};
 use hubd_model::{AlarmId, CommandId, Hazard, HoldState, IncidentId, LockId, Millis, UnixMillis};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::rows;
+use reasons::{
+    ConcernRow, FindingRow, concern_from, concern_row, each_known, finding_row, findings_from, known,
+};
 
 /// The version of every shape below.
 pub(crate) const VERSION: i64 = 1;
@@ -154,7 +160,10 @@ struct AttemptRow {
 struct EscalationRow {
     at: UnixMillis,
     lock: Option<LockId>,
+    /// The sentence, which older hubs kept alone.
     what: String,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
+    why: Option<ConcernRow>,
     over_at: Option<UnixMillis>,
 }
 
@@ -204,7 +213,15 @@ struct DrillRow {
     began_at: Option<UnixMillis>,
     frame: Vec<u8>,
     doors: Vec<DoorRow>,
+    /// The sentences, which older hubs kept alone.
     findings: Vec<String>,
+    /// What each of them is, in the same order.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "each_known"
+    )]
+    found: Vec<Option<FindingRow>>,
     ended: Option<SignedRow>,
     passed: bool,
 }
@@ -353,7 +370,8 @@ pub(crate) fn row(record: LifeSafetyRecord) -> serde_json::Result<(Key, String)>
                 began_at: drill.began_at,
                 frame: drill.frame,
                 doors: drill.doors.into_iter().map(door_row).collect::<Result<_, _>>()?,
-                findings: drill.findings,
+                findings: drill.findings.iter().map(Finding::to_string).collect(),
+                found: drill.findings.into_iter().map(finding_row).collect(),
                 ended: drill.ended.map(SignedRow::from),
                 passed: drill.passed,
             };
@@ -393,7 +411,8 @@ fn incident_row(incident: Incident) -> serde_json::Result<String> {
     let escalation = |escalation: Escalation| EscalationRow {
         at: escalation.at,
         lock: escalation.lock,
-        what: escalation.what,
+        what: escalation.what.to_string(),
+        why: concern_row(escalation.what),
         over_at: escalation.over_at,
     };
     serde_json::to_string(&IncidentRow {
@@ -507,7 +526,7 @@ fn incident_from(row: &str) -> Result<Incident, String> {
     let escalation = |row: EscalationRow| Escalation {
         at: row.at,
         lock: row.lock,
-        what: row.what,
+        what: concern_from(row.why, row.what),
         over_at: row.over_at,
     };
     Ok(Incident {
@@ -550,7 +569,7 @@ fn drill_from(row: &str) -> Result<Drill, String> {
         began_at: row.began_at,
         frame: row.frame,
         doors: row.doors.into_iter().map(door_from).collect::<Result<_, _>>()?,
-        findings: row.findings,
+        findings: findings_from(row.found, row.findings),
         ended: row.ended.map(Signed::from),
         passed: row.passed,
     })

@@ -209,7 +209,7 @@ async fn a_bad_policy_is_refused_with_what_to_change() {
 async fn maintenance_drills_and_calls_for_help() {
     let house = House::new().await;
     let mut client = house.client(Scope::Manage).await;
-    let (lock, _) = ids(&mut client).await;
+    let (lock, alarm) = ids(&mut client).await;
     let maintenance = "/api/v1/life-safety/maintenance";
     let too_long = json!({"minutes": 31, "reason": "paint"});
     assert_eq!(
@@ -275,6 +275,21 @@ async fn maintenance_drills_and_calls_for_help() {
     );
     assert!(client.get(STATE).await.json()["next_drill_at"].is_string());
 
+    let armed = post(&mut client, drills, &json!({"dry": true, "detector": alarm})).await;
+    assert_eq!(armed.json()["state"], "armed");
+    let cut = client.send("DELETE", drills, &[], None).await.json();
+    let sentence = "manage ended it early";
+    let found = json!([{"code": "ended_early", "detail": sentence, "by": "manage"}]);
+    assert_eq!(
+        (&cut["findings"], &cut["found"]),
+        (&json!([sentence]), &found),
+        "{cut}"
+    );
+    let told = until(&mut client, "/api/v1/events?kind=drill.ended&limit=1", |events| {
+        events[0]["data"]["id"] == cut["id"]
+    });
+    assert_eq!(told.await[0]["data"]["found"], found);
+
     let help = post(&mut client, INCIDENTS, &json!({"reason": "he fell"})).await;
     assert_eq!(help.status, 202, "{help:?}");
     let incident = help.json()["id"].as_str().unwrap().to_owned();
@@ -322,12 +337,17 @@ async fn a_stored_policy_that_cannot_be_read_is_told_everywhere() {
     let moved = house.moved.load(std::sync::atomic::Ordering::Relaxed);
     detector(&house, AlarmSignal::Raised(Hazard::Smoke)).await;
     let state = until(&mut client, STATE, |state| state["incident"].is_object()).await;
+    let told = &state["incident"]["escalations"][0];
+    assert_eq!(told["code"], "policy_unreadable", "{told}");
+    let (what, reason) = (told["what"].as_str().unwrap(), told["reason"].as_str().unwrap());
     assert!(
-        state["incident"]["escalations"][0]["what"]
-            .as_str()
-            .unwrap()
-            .contains("no door is released")
+        what.contains("no door is released") && what.contains(reason),
+        "{told}"
     );
+    let entry = client.journalled("incident.escalated").await;
+    for field in ["what", "code", "reason"] {
+        assert_eq!(entry["data"][field], told[field], "{entry}");
+    }
     assert_eq!(house.moved.load(std::sync::atomic::Ordering::Relaxed), moved);
     assert_eq!(put(&mut client, POLICY, &policy).await.status, 200);
     assert_eq!(client.get(POLICY).await.json()["readable"], json!(true));

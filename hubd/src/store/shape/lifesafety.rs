@@ -2,6 +2,7 @@
 
 use hubd_core::lifesafety::event::LifeSafetyEvent as E;
 use hubd_core::lifesafety::incident::{Attempt, Door, Drill, Signed};
+use hubd_core::lifesafety::reason::Finding;
 use hubd_model::{AlarmId, LockId, Millis, UnixMillis};
 use serde_json::{Map, Value, json};
 
@@ -52,7 +53,16 @@ pub(super) fn data(event: &E) -> Value {
         E::DoorRelocked { incident, via: by } | E::DoorLockedByHand { incident, via: by } => {
             json!({ "incident": incident.as_str(), "via": via(by) })
         }
-        E::Escalated { incident, what } => json!({ "incident": incident.as_str(), "what": what }),
+        E::Escalated { incident, what } => {
+            let mut shape = Map::new();
+            shape.insert("incident".into(), json!(incident.as_str()));
+            shape.insert("what".into(), json!(what.to_string()));
+            shape.insert("code".into(), json!(what.code()));
+            if let Some(reason) = what.reason() {
+                shape.insert("reason".into(), json!(reason));
+            }
+            Value::Object(shape)
+        }
         E::Held { incident } | E::ReviewOpened { incident } => json!({ "incident": incident.as_str() }),
         E::Clear { incident, doors } => json!({ "incident": incident.as_str(), "doors": names(doors) }),
         E::Closed {
@@ -130,6 +140,23 @@ pub fn door(door: &Door) -> Value {
     Value::Object(shape)
 }
 
+/// What a drill found.
+fn finding(finding: &Finding) -> Value {
+    let mut shape = Map::new();
+    shape.insert("code".into(), json!(finding.code()));
+    shape.insert("detail".into(), json!(finding.to_string()));
+    if let Some(lock) = finding.lock() {
+        shape.insert("lock".into(), json!(lock.as_str()));
+    }
+    if let Some(by) = finding.by() {
+        shape.insert("by".into(), json!(by));
+    }
+    if let Some(Millis(within)) = finding.within() {
+        shape.insert("within_s".into(), json!(within / 1000));
+    }
+    Value::Object(shape)
+}
+
 /// A drill with its report.
 pub fn drill(drill: &Drill) -> Value {
     let mut shape = Map::new();
@@ -147,7 +174,10 @@ pub fn drill(drill: &Drill) -> Value {
     }
     let doors: Vec<Value> = drill.doors.iter().map(door).collect();
     shape.insert("doors".into(), json!(doors));
-    shape.insert("findings".into(), json!(drill.findings));
+    let sentences: Vec<String> = drill.findings.iter().map(Finding::to_string).collect();
+    shape.insert("findings".into(), json!(sentences));
+    let found: Vec<Value> = drill.findings.iter().map(finding).collect();
+    shape.insert("found".into(), json!(found));
     if let Some(ended) = &drill.ended {
         shape.insert("ended".into(), signed(ended));
         shape.insert("passed".into(), json!(drill.passed));

@@ -10,8 +10,9 @@ use super::world::*;
 use crate::input::{Answer, Request};
 use crate::lifesafety::incident::{DoorStage, Review, Stage};
 use crate::lifesafety::policy::{Detectors, WhenAway};
+use crate::lifesafety::reason::{Concern, Finding};
 use crate::lifesafety::request::LifeSafetyRequest;
-use crate::lifesafety::{Readiness, StoredPolicy};
+use crate::lifesafety::{DRILL_MAX, Readiness, StoredPolicy};
 
 const SMOKE: Hazard = Hazard::Smoke;
 
@@ -237,7 +238,7 @@ fn a_release_can_be_called_off_in_its_window_and_a_further_detector_counts() {
 
 #[test]
 fn a_door_that_does_not_open_is_told_again_and_again_and_people_are_told() {
-    for manner in [Manner::Silent, Manner::Jams] {
+    for (manner, code) in [(Manner::Silent, "not_reported"), (Manner::Jams, "jammed")] {
         let mut world = World::new(2, 1);
         world.set_policy(&[2, 3], |_| ());
         world.doors.get_mut(&3).unwrap().manner = manner;
@@ -251,6 +252,11 @@ fn a_door_that_does_not_open_is_told_again_and_again_and_people_are_told() {
             .filter(|kind| **kind == "incident.escalated")
             .count();
         assert_eq!(escalated, 1, "told once");
+        let told = &world.incident().escalations[0];
+        assert_eq!(
+            (told.lock.as_ref(), told.what.code()),
+            (Some(&world.lock(3)), code)
+        );
         assert_eq!(world.incident().stage, Stage::Releasing);
         world.doors.get_mut(&3).unwrap().manner = Manner::Obeys;
         world.wait(Millis::from_secs(31));
@@ -298,12 +304,12 @@ fn what_was_never_reached_is_given_up_some_time_after_the_danger() {
         (incident.stage, incident.doors[0].state),
         (Stage::Closed, DoorStage::GivenUp)
     );
-    assert!(
-        incident
-            .escalations
-            .iter()
-            .any(|escalation| escalation.over_at.is_none())
-    );
+    let left = incident
+        .escalations
+        .iter()
+        .filter(|escalation| escalation.over_at.is_none());
+    let left: Vec<&Concern> = left.map(|escalation| &escalation.what).collect();
+    assert_eq!(left, [&Concern::NotReported, &Concern::GivenUp]);
 }
 
 #[test]
@@ -405,6 +411,8 @@ fn a_policy_that_cannot_be_read_releases_nothing_and_says_so() {
     assert_eq!(world.told.len(), 0);
     let incident = world.incident();
     assert_eq!((incident.policy_version, incident.escalations.len()), (None, 1));
+    let unreadable = Concern::PolicyUnreadable("row version 9 is not known".into());
+    assert_eq!(incident.escalations[0].what, unreadable);
     // Setting one heals it.
     world.clear(20, SMOKE);
     world.set_policy(&[2], |_| ());
@@ -471,9 +479,15 @@ fn a_drill_takes_the_same_path_and_measures_it() {
     world.ask(drill(false, None)).unwrap();
     world.wait(Millis::from_secs(121));
     let report = world.engine.drills().pop().unwrap();
-    assert!(!report.passed && report.findings.len() == 1, "{report:?}");
+    assert_eq!(report.findings, [Finding::NotOpen(world.lock(2), DRILL_MAX)]);
+    assert!(!report.passed, "{report:?}");
     world.ask(drill(false, None)).unwrap();
     world.raise(20, SMOKE);
     assert!(world.engine.life_safety().drill.is_none());
+    let report = world.engine.drills().pop().unwrap();
+    assert_eq!(
+        (report.passed, report.findings),
+        (false, vec![Finding::Emergency])
+    );
     assert!(world.engine.life_safety().incident.is_some());
 }
