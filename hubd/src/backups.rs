@@ -8,6 +8,7 @@
 //! A dongle that cannot be copied now holds up no backup: what was copied of it before is in it, and it is told.
 
 mod keys;
+mod note;
 
 use std::fs::{self, File};
 use std::io;
@@ -28,6 +29,7 @@ use crate::radios::DONGLE_SECRET;
 use crate::store::backup::{self, EXTENSION, Here, Opener, Progress, Sources};
 use crate::store::{Store, StoreOptions};
 pub use keys::KeyRefused;
+pub use note::{Note, Uncopied};
 
 /// The folder's name in the data folder.
 pub const FOLDER: &str = "backups";
@@ -75,7 +77,7 @@ pub struct Job {
     /// Out of how much; 0 while that is not known.
     pub total: u64,
     /// What a person should know of it: dongles that could not be copied, how a rehearsal compared.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// A backup that is kept.
@@ -282,8 +284,8 @@ impl Backups {
         });
     }
 
-    fn note(&self, note: String) {
-        tracing::warn!(note, "a backup");
+    fn note(&self, note: Note) {
+        tracing::warn!(%note, "a backup");
         self.change(|job| job.notes.push(note));
     }
 
@@ -312,39 +314,37 @@ impl Backups {
     async fn copy_dongles(&self, by: &str) {
         let radios = match self.0.parts.hub.look(hubd_core::engine::Engine::radios).await {
             Ok(radios) => radios,
-            Err(error) => return self.note(format!("no dongle was copied: {error}")),
+            Err(error) => return self.note(Note::NoDongleCopied(error.to_string())),
         };
         for radio in radios {
             let name = radio.name.clone();
             if let Err(reason) = self.copy_dongle(&radio, by).await {
-                self.note(format!(
-                    "the dongle of radio {name} was not copied ({reason}); an earlier copy of it is in the backup, if \
-                     there is one"
-                ));
+                self.note(Note::DongleNotCopied(name, reason));
             }
         }
     }
 
-    async fn copy_dongle(&self, radio: &RadioView, by: &str) -> Result<(), String> {
+    async fn copy_dongle(&self, radio: &RadioView, by: &str) -> Result<(), Uncopied> {
         if radio.state != RadioState::Ready {
-            return Err("it does not work now".to_owned());
+            return Err(Uncopied::Away);
         }
         let request = Request::CopyDongle {
             radio: radio.name.clone(),
             requester: by.to_owned(),
         };
         let asked = self.0.parts.hub.request(request).await;
-        asked.map_err(|error| error.to_string())?;
+        asked.map_err(|error| Uncopied::Failed(error.to_string()))?;
         tokio::time::timeout(DONGLE_TIME, self.dongle_copied(&radio.name))
             .await
-            .map_err(|_| "it took too long".to_owned())?
+            .map_err(|_| Uncopied::TooSlow)?
     }
 
-    async fn dongle_copied(&self, radio: &RadioName) -> Result<(), String> {
+    async fn dongle_copied(&self, radio: &RadioName) -> Result<(), Uncopied> {
         loop {
             let name = radio.clone();
             let seen = self.0.parts.hub.look(move |engine| engine.radio(&name)).await;
-            match seen.map_err(|error| error.to_string())?.map(|radio| radio.dongle) {
+            let seen = seen.map_err(|error| Uncopied::Failed(error.to_string()))?;
+            match seen.map(|radio| radio.dongle) {
                 Some(DongleView::UnderWay { done, total, .. }) => {
                     self.progress("copying_dongle", u64::from(done), u64::from(total));
                 }
@@ -352,9 +352,9 @@ impl Backups {
                     work: DongleWork::Copy,
                     ..
                 }) => return Ok(()),
-                Some(DongleView::Failed { reason, .. }) => return Err(reason),
+                Some(DongleView::Failed { reason, .. }) => return Err(Uncopied::Failed(reason)),
                 Some(DongleView::Untouched | DongleView::Done { .. }) | None => {
-                    return Err("something else was done with it meanwhile".to_owned());
+                    return Err(Uncopied::Disturbed);
                 }
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -400,15 +400,9 @@ impl Backups {
         let rehearsal = tried.await.map_err(|error| error.to_string())?;
         let rehearsal = rehearsal.map_err(|error| error.to_string())?;
         match rehearsal.here {
-            Here::Continues { entries_since } => self.change(|job| {
-                let entries = if entries_since == 1 {
-                    "entry that is"
-                } else {
-                    "entries that are"
-                };
-                job.notes
-                    .push(format!("the hub has {entries_since} journal {entries} newer"));
-            }),
+            Here::Continues { entries_since } => {
+                self.change(|job| job.notes.push(Note::EntriesSince(entries_since)));
+            }
             Here::Nobody | Here::OtherHub | Here::Differs => {
                 return Err(
                     "the backup opens, but the hub's journal does not go on from it: verify the journal with `hubd \
@@ -431,7 +425,7 @@ impl Backups {
 
     async fn record(&self, event: Event) {
         if let Err(error) = self.0.parts.hub.request(Request::Record(event)).await {
-            self.note(format!("it could not be recorded ({error})"));
+            self.note(Note::NotRecorded(error.to_string()));
         }
     }
 }

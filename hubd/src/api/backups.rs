@@ -19,7 +19,7 @@ use super::auth::Caller;
 use super::extract::{OptionalJson, Params, json};
 use super::problem::Problem;
 use super::shape::rfc3339;
-use crate::backups::{Backups, Job, Kept, Refused, State as JobState, Work};
+use crate::backups::{Backups, Job, Kept, Note, Refused, State as JobState, Work};
 
 /// How much of a backup is read at once.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -78,8 +78,42 @@ pub(super) struct WorkDto {
     /// Why it failed: one sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// What a person should know of it.
+    /// What a person should know of it, one sentence each.
     notes: Vec<String>,
+    /// The same with its code each, in the same order.
+    noted: Vec<NoteDto>,
+}
+
+/// What a person should know of a backup or its rehearsal.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BackupNote)]
+pub(super) struct NoteDto {
+    /// Stable, for programs.
+    #[schema(example = "entries_since")]
+    code: &'static str,
+    /// One sentence, for people.
+    detail: String,
+    /// The radio whose dongle it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    radio: Option<String>,
+    /// How many journal entries the hub has that the backup has not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entries: Option<u64>,
+    /// Why, in the words of whoever failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl From<&Note> for NoteDto {
+    fn from(note: &Note) -> Self {
+        Self {
+            code: note.code(),
+            detail: note.to_string(),
+            radio: note.radio().map(|radio| radio.as_str().to_owned()),
+            entries: note.entries(),
+            reason: note.reason().map(str::to_owned),
+        }
+    }
 }
 
 /// What is done.
@@ -122,7 +156,8 @@ impl From<Job> for WorkDto {
             done: job.done,
             total: job.total,
             reason,
-            notes: job.notes,
+            notes: job.notes.iter().map(Note::to_string).collect(),
+            noted: job.notes.iter().map(NoteDto::from).collect(),
         }
     }
 }

@@ -91,6 +91,11 @@ async fn a_backup_is_made_followed_rehearsed_and_taken_elsewhere() {
         (&json!("rehearse"), &json!("done")),
         "{rehearsed}"
     );
+    let (note, said) = (&rehearsed["noted"][0], &rehearsed["notes"][0]);
+    assert_eq!(note["code"], "entries_since", "{rehearsed}");
+    assert_eq!(&note["detail"], said, "{rehearsed}");
+    let entries = note["entries"].as_u64().unwrap().to_string();
+    assert!(said.as_str().unwrap().contains(&entries), "{rehearsed}");
     assert_eq!(
         client.journalled("backup.rehearsed").await["data"]["name"],
         name.as_str()
