@@ -64,6 +64,21 @@ test("a rehearsal opens it and measures how long that took", async ({ signedIn: 
   await page.screenshot({ path: `seen/${info.project.name}/drill.png`, fullPage: true });
 });
 
+test("what a rehearsal found is said in German to who reads German", async ({ signedIn: page, demo }) => {
+  const [detector] = await demo.get<{ id: string }[]>("/alarms");
+  await demo.post("/life-safety/drills", { dry: true, detector: detector?.id });
+  const ended = await fetch(`${demo.url}/api/v1/life-safety/drills`, {
+    method: "DELETE",
+    headers: { Authorization: `Bearer ${demo.token}` },
+  });
+  const { by } = ((await ended.json()) as { found: { by: string }[] }).found[0] ?? { by: "nobody" };
+  await page.goto(`${demo.url}/#/emergency`);
+  await expect(page.getByText(`${by} ended it early.`)).toBeVisible();
+  await page.evaluate(() => localStorage.setItem("hubd.language", "de"));
+  await page.reload();
+  await expect(page.getByText(`${by} hat vorzeitig Schluss gemacht.`)).toBeVisible();
+});
+
 test("a release for nothing is shown until somebody says what it was", async ({
   signedIn: page,
   demo,

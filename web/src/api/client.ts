@@ -32,7 +32,11 @@ export type Safety = Schemas["LifeSafetyState"];
 export type Policy = Schemas["LifeSafetyPolicy"];
 export type DoorRule = Schemas["DoorRule"];
 export type Incident = Schemas["Incident"];
+export type Escalation = Schemas["Escalation"];
 export type Drill = Schemas["Drill"];
+export type Finding = Schemas["Finding"];
+export type BackupWork = Schemas["BackupWork"];
+export type BackupNote = Schemas["BackupNote"];
 export type Role = Account["role"];
 
 /// Why a request did not do what was asked.

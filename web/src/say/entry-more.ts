@@ -4,7 +4,8 @@ import type { Told } from "./entry.ts";
 import { house } from "../live/house.svelte.ts";
 import { hazard } from "./alarm.ts";
 import { m } from "./language.ts";
-import { because, named } from "./safety.ts";
+import { concern } from "./reason.ts";
+import { because } from "./safety.ts";
 import { moment } from "./time.ts";
 
 const quiet = (text: string, icon: Told["icon"]): Told => ({ text, icon, tone: "unsure" });
@@ -98,7 +99,11 @@ export function tellMore(entry: Entry): Told | null {
     case "incident.clear":
       return good(m.s_restoring());
     case "incident.escalated":
-      return bad(named(text("what"), (id) => house.deviceName(id)));
+      return bad(
+        concern({ what: text("what"), code: text("code"), reason: text("reason") }, (id) =>
+          house.deviceName(id),
+        ),
+      );
     case "incident.closed":
       return quiet(m.e_incident_closed({ by: text("by"), reason: text("reason") }), "check");
     case "incident.reviewed":
