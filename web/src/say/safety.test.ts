@@ -4,7 +4,7 @@ import { expect, it, vi } from "vitest";
 vi.stubGlobal("localStorage", { getItem: () => null });
 vi.stubGlobal("navigator", { languages: ["en"] });
 vi.stubGlobal("document", { documentElement: {} });
-const { because, named } = await import("./safety.ts");
+const { because, drillBy, named } = await import("./safety.ts");
 await (await import("./language.ts")).speak();
 
 const name = (id: string): string =>
@@ -22,6 +22,11 @@ it("says why doors were released by the names that people gave", () => {
     ["what nobody wrote yet about alarm-3", "what nobody wrote yet about Hall"],
   ];
   for (const [told, said] of cases) expect(because(told as string, name)).toBe(said);
+});
+
+it("says by whom or by which detector a drill began", () => {
+  expect(drillBy("the test button of alarm-12", name)).toBe("With the test button of Kitchen");
+  expect(drillBy("Robin", name)).toBe("Robin");
 });
 
 it("puts names in the place of ids, and leaves alone what it does not know", () => {

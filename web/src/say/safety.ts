@@ -63,6 +63,12 @@ export function named(text: string, name: (id: string) => string): string {
   return text.replace(/\b(?:lock|alarm)-[0-9]+\b/g, name);
 }
 
+/// Who began a drill: a person or machine, or a detector's own test button.
+export function drillBy(by: string, name: (id: string) => string): string {
+  const detector = /^the test button of (\S+)$/.exec(by)?.[1];
+  return detector === undefined ? by : m.drill_by({ name: name(detector) });
+}
+
 /// Why doors were released: the hub's own words for it, in the person's language where they are known.
 export function because(text: string, name: (id: string) => string): string {
   const at = "(smoke|co|heat) at (\\S+)";
