@@ -36,6 +36,7 @@ export type Escalation = Schemas["Escalation"];
 export type Drill = Schemas["Drill"];
 export type Finding = Schemas["Finding"];
 export type BackupWork = Schemas["BackupWork"];
+export type Why = Schemas["Why"];
 export type BackupNote = Schemas["BackupNote"];
 export type Role = Account["role"];
 

@@ -3,6 +3,7 @@ import type { Credential, Place, Slot } from "../api/client.ts";
 import type { IconName } from "../ui/icons.ts";
 import type { Tone } from "./lock.ts";
 import { m } from "./language.ts";
+import { waits } from "./reason.ts";
 
 export function credentialKind(kind: Credential["kind"]): string {
   switch (kind) {
@@ -38,7 +39,7 @@ export interface Mark {
 
 /// A credential on one lock: confirmed, on its way, not wanted now, or why not.
 export function place(one: Place): Mark {
-  if (one.why) return { words: one.why.detail, icon: "clock", tone: "wish" };
+  if (one.why) return { words: waits(one.why), icon: "clock", tone: "wish" };
   if (one.wanted && one.confirmed === "acknowledged")
     return { words: m.place_acknowledged(), icon: "check", tone: "good" };
   if (one.wanted && one.confirmed === "vouched")
@@ -50,7 +51,7 @@ export function place(one: Place): Mark {
 
 /// A slot of a lock, whosever it is.
 export function slot(one: Slot): Mark {
-  if (one.pending) return { words: one.pending.why.detail, icon: "clock", tone: "wish" };
+  if (one.pending) return { words: waits(one.pending.why), icon: "clock", tone: "wish" };
   switch (one.holder) {
     case "ours":
       return one.confirmed?.proof === "read"

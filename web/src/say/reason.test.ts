@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { BackupNote, Escalation, Finding } from "../api/client.ts";
+import type { BackupNote, Escalation, Finding, Why } from "../api/client.ts";
 
 const REASON = "../core/src/lifesafety/reason.rs";
+const VIEW = "../core/src/credentials/view.rs";
 const NOTE = "../hubd/src/backups/note.rs";
 
 /// Every code that the hub's own sources give to one of these.
@@ -46,6 +47,16 @@ const kinds = {
       not_recorded: ["REASON"],
     } as Record<string, string[]>,
   },
+  waits: {
+    all: codes(VIEW, "Why"),
+    say: (code: string, told: string) =>
+      said.waits({
+        code,
+        detail: code === "retrying" ? "it is repeated: REASON" : told,
+        from: "2030-05-01T10:00:00Z",
+      } as Why),
+    parts: { retrying: ["REASON"], not_yet: ["2030"] } as Record<string, string[]>,
+  },
 };
 
 const name = (id: string): string => (id === "lock-2" ? "Garage" : id);
@@ -66,7 +77,7 @@ it("finds the codes in the hub's sources", () => {
   expect(kinds.concerns.all).toEqual(expect.arrayContaining(["not_reported", "jammed", "other"]));
   expect(kinds.findings.all).toEqual(expect.arrayContaining(["not_open", "restarted", "other"]));
   expect(kinds.notes.all).toEqual(expect.arrayContaining(["dongle_failed", "entries_since"]));
-  expect(Object.values(kinds).map(({ all }) => all.length)).toEqual([7, 10, 7]);
+  expect(Object.values(kinds).map(({ all }) => all.length)).toEqual([7, 10, 7, 25]);
 });
 
 for (const language of ["en", "de"]) {
