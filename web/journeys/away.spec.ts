@@ -55,7 +55,7 @@ test("what was known last is shown with its age, and what happened meanwhile onc
   await expect(card.getByText("Locked", { exact: true })).toBeVisible();
 
   wire.cut();
-  await expect(page.getByText("The hub does not answer.")).toBeVisible();
+  await expect(page.getByText("The hub does not answer.", { exact: true })).toBeVisible();
   await expect(page.getByText("Shown is what was known last, just now.")).toBeVisible();
   await expect(card.getByText("Locked", { exact: true })).toBeVisible();
   await expect(card.getByRole("button", { name: "Hold to unlock" })).toBeDisabled();
@@ -66,11 +66,11 @@ test("what was known last is shown with its age, and what happened meanwhile onc
   await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
   await page.reload();
   await expect(card.getByText("Locked", { exact: true })).toBeVisible();
-  await expect(page.getByText("The hub does not answer.")).toBeVisible();
+  await expect(page.getByText("The hub does not answer.", { exact: true })).toBeVisible();
 
   wire.mend();
   await expect(card.getByText("Unlocked", { exact: true })).toBeVisible();
-  await expect(page.getByText("The hub does not answer.")).toBeHidden();
+  await expect(page.getByText("The hub does not answer.", { exact: true })).toBeHidden();
   await page.goto(`${url}/#/door/${id}`);
   await expect(page.getByText("Unlock, asked by demo: done").first()).toBeVisible();
   wire.close();

@@ -108,7 +108,7 @@ export class Rig {
       page.getByText(/Shown is what was known last|The hub does not answer/).first(),
     ).toBeVisible();
     await this.start();
-    await expect(page.getByText("The hub does not answer.")).toBeHidden();
+    await expect(page.getByText("The hub does not answer.", { exact: true })).toBeHidden();
   }
 
   /// Does one thing of the mock home.

@@ -22,9 +22,9 @@ export class Asking {
     this.#read = read;
   }
 
-  /// What is wrong, in a sentence; null while all is well.
+  /// What is wrong, in a sentence; null while all is well. That the hub is away the page says once, for all its parts.
   get fault(): string | null {
-    return this.refused ?? this.#unread;
+    return this.refused ?? (house.phase === "away" ? null : this.#unread);
   }
 
   /// Does what a person wants, and reads again, as a refusal too may mean that something changed. `done` is told then.
@@ -61,7 +61,9 @@ export class Asking {
   /// lives that calls this at its beginning.
   follow(concerns: (entry: Entry) => boolean = () => false): void {
     $effect(() => {
-      if (house.phase === "live") void this.read();
+      if (house.phase !== "live") return;
+      this.#unread = null;
+      void this.read();
     });
     $effect(() =>
       house.onEntry((entry) => {

@@ -1,7 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
 import { Asking } from "./asking.svelte.ts";
 
-vi.mock("./house.svelte.ts", () => ({ house: {} }));
+const house = vi.hoisted(() => ({ phase: "live" }));
+vi.mock("./house.svelte.ts", () => ({ house }));
 vi.mock("../say/failure.ts", () => ({ why: (error: Error) => error.message }));
 
 const refuse = (why: string) => () => Promise.reject(new Error(why));
@@ -69,6 +70,15 @@ describe("reading", () => {
     fails = false;
     await asking.read();
     expect(asking.fault).toBeNull();
+  });
+
+  test("that fails because the hub is away is not said by each part", async () => {
+    const asking = new Asking(refuse("away"));
+    await asking.read();
+    house.phase = "away";
+    expect(asking.fault).toBeNull();
+    house.phase = "live";
+    expect(asking.fault).toBe("away");
   });
 
   test("takes away nothing that a person should know", async () => {
