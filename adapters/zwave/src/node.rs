@@ -325,8 +325,8 @@ mod tests {
         assert_eq!(description.hazards, [Hazard::Smoke, Hazard::Co]);
     }
 
-    #[test]
-    fn a_lock_is_being_asked_about_codes_until_it_told_what_it_keeps() {
+    /// A lock, of which is known what it offers to anybody.
+    fn lock() -> Node {
         let mut node = Node::new(NodeId(2));
         node.protocol = Some(ProtocolInfo {
             listening: false,
@@ -335,6 +335,12 @@ mod tests {
             specific: 3,
         });
         node.plain_classes = Some(vec![class::SECURITY_2]);
+        node
+    }
+
+    #[test]
+    fn a_lock_is_being_asked_about_codes_until_it_told_what_it_keeps() {
+        let mut node = lock();
         node.granted = Some(ClassSet::of(&[SecurityClass::S2AccessControl]));
         let asking = |node: &Node| node.description().unwrap().lock.codes.asking;
         assert!(asking(&node));
@@ -349,14 +355,7 @@ mod tests {
 
     #[test]
     fn a_lock_is_a_lock_before_its_secure_classes_are_known() {
-        let mut node = Node::new(NodeId(2));
-        node.protocol = Some(ProtocolInfo {
-            listening: false,
-            frequently_listening: true,
-            generic: 0x40,
-            specific: 3,
-        });
-        node.plain_classes = Some(vec![class::SECURITY_2]);
+        let mut node = lock();
         node.granted = Some(ClassSet::NONE);
         let description = node.description().unwrap();
         assert_eq!(
