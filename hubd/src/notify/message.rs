@@ -150,6 +150,9 @@ fn sentence(entry: &StoredEntry, title: &str) -> String {
     let mut parts = vec![title.to_owned()];
     for key in TOLD {
         match entry.data.get(key) {
+            // A sentence may have its reason in it already.
+            Some(Value::String(text))
+                if key == "reason" && parts.iter().any(|part| part.contains(&**text)) => {}
             Some(Value::String(text)) => parts.push(text.replace('_', " ")),
             Some(Value::Number(number)) => parts.push(number.to_string()),
             Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => {}
@@ -220,6 +223,23 @@ mod tests {
         for (kind, data, expected) in cases {
             assert_eq!(level(&entry(kind, data)), expected, "{kind}");
         }
+    }
+
+    #[test]
+    fn a_reason_that_stands_in_its_sentence_is_said_once() {
+        let data = json!({"what": "it does not open (stuck)", "code": "jammed", "reason": "stuck"});
+        let message = Message::of(
+            &entry("incident.escalated", data),
+            Level::Urgent,
+            Some("Front door".into()),
+        );
+        assert!(
+            message
+                .text
+                .starts_with("Front door: incident escalated, it does not open (stuck). "),
+            "{}",
+            message.text
+        );
     }
 
     #[test]
