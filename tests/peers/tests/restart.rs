@@ -190,6 +190,8 @@ fn a_wish_from_before_a_restart_is_never_replayed() -> Result<()> {
     assert_eq!(answer.status, 202, "{}", answer.body);
     let id = answer.json()["id"].as_str().unwrap().to_owned();
     home.hub.kill()?;
+    // What had left before the kill reaches a lock that does not hear it.
+    home.mock.silence(2000, Deadline::seconds(120))?;
     home.mock.call("dead", json!({"node": 2, "dead": false}))?;
     home.mock.take_received()?;
     home.hub.start()?;

@@ -23,6 +23,7 @@ class Air {
 		this.sessions = new Map(); // node -> last Supervision session
 		this.said = new Map(); // node -> settled when what it said last can no longer come back
 		this.asking = new Set(); // nodes that wait for a nonce
+		this.taken = new WeakSet(); // frames whose S0 nonce somebody has
 		const transmit = controller.sendToNode.bind(controller);
 		controller.sendToNode = (node, frame) => {
 			if (frame.type === MockZWaveFrameType.Request) keep(this.sent, [now(), node.id]);
@@ -76,6 +77,16 @@ class Air {
 			}
 			return transmit(frame);
 		};
+		// One S0 nonce would go to everybody who waits for one, and what the second makes of it no host can read.
+		const expect = node.expectControllerFrame.bind(node);
+		node.expectControllerFrame = (predicate, options) =>
+			expect((frame) => !this.taken.has(frame) && predicate(frame) && this.take(frame), options);
+	}
+
+	/** Notes who has an S0 nonce; always true. */
+	take(frame) {
+		if (frame.payload instanceof cc.SecurityCCNonceReport) this.taken.add(frame);
+		return true;
 	}
 
 	/** A node that is included from the start has every S2 key of the controller: leave it those that it was granted. */
