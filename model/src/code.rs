@@ -68,10 +68,10 @@ impl SlotContent {
     }
 }
 
-/// What may be in a slot that is written.
+/// What may be in a slot that is written, or into which a tag or finger is learnt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Over {
-    /// Nothing, or the same PIN: nothing of ours was ever there, so what is there now is somebody else's and stays.
+    /// Nothing, or the PIN that is written: nothing of ours was ever there, so what is there now is somebody else's and stays.
     Nothing,
     /// Anything: something of ours was there. What somebody else put in its place is told before it goes.
     Anything,
@@ -129,8 +129,14 @@ pub enum CodeTask {
     },
     /// Make one slot and its schedule empty, then read it back.
     Clear(SlotKey),
-    /// Put the lock into the mode in which the next tag or finger is learnt into this slot.
-    Enrol(SlotKey),
+    /// Read one slot, and unless something is there that it may not take the place of, put the lock into the mode in which
+    /// the next tag or finger is learnt into it; then read it back.
+    Enrol {
+        /// Where.
+        key: SlotKey,
+        /// What may be there before.
+        over: Over,
+    },
     /// Give the user of one slot another name and read that back; what the slot holds and when it opens stay untouched.
     /// For locks that keep names.
     Name {
@@ -149,7 +155,7 @@ impl CodeTask {
             Self::Read(key)
             | Self::Write { key, .. }
             | Self::Clear(key)
-            | Self::Enrol(key)
+            | Self::Enrol { key, .. }
             | Self::Name { key, .. } => Some(*key),
         }
     }

@@ -382,6 +382,11 @@ fn code_task(data: &[u8]) -> CodeTask {
         dated: (at(7) & 1 != 0).then(|| (minute(1), minute(2))),
         weekly: Vec::new(),
     };
+    let over = if at(9) & 1 == 0 {
+        Over::Nothing
+    } else {
+        Over::Anything
+    };
     match (at(2) % 6, Pin::parse(SecretString::new(digits))) {
         (0, _) => CodeTask::ReadAll { known: None },
         (1, _) => CodeTask::Read(key),
@@ -392,18 +397,14 @@ fn code_task(data: &[u8]) -> CodeTask {
                 pin,
                 name: String::new(),
                 schedule,
-                over: if at(9) & 1 == 0 {
-                    Over::Nothing
-                } else {
-                    Over::Anything
-                },
+                over,
             },
         },
         (4, _) => CodeTask::Name {
             key,
             name: format!("Person {}", at(8)),
         },
-        _ => CodeTask::Enrol(key),
+        _ => CodeTask::Enrol { key, over },
     }
 }
 

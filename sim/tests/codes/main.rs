@@ -21,7 +21,7 @@ mod taking;
 
 use hubd_model::{
     CodeChange, CodeRefusal, CodeReport, CodeTask, CodeTaskEnd, CredentialKind, LocalMinute, LockSchedule,
-    Millis, MinuteOfDay, Report, SlotKey, Urgency, WeekDay, WeeklyWindow,
+    Millis, MinuteOfDay, Over, Report, SlotKey, Urgency, WeekDay, WeeklyWindow,
 };
 use hubd_sim::chance::Chance;
 use hubd_sim::device::{Act, CodeFaults, CodesBy, Device, LockConfig, Protection, ScheduleSlots};
@@ -110,6 +110,10 @@ fn write(slot: u16, pin: &str, schedule: LockSchedule) -> CodeTask {
         key: pin_key(slot),
         wish: wish(pin, schedule),
     }
+}
+
+fn enrol(key: SlotKey, over: Over) -> CodeTask {
+    CodeTask::Enrol { key, over }
 }
 
 fn other(end: &CodeTaskEnd) -> String {
@@ -431,7 +435,7 @@ fn what_cannot_be_is_refused_with_its_reason() {
             slot: hubd_model::CodeSlot::new(1).unwrap(),
         };
         assert_eq!(
-            rig.codes(lock, CodeTask::Enrol(key)).end,
+            rig.codes(lock, enrol(key, Over::Nothing)).end,
             refused(CodeRefusal::NotSupported)
         );
     }
@@ -505,7 +509,7 @@ fn a_tag_is_read_in_at_the_lock_and_nobody_holds_up_the_others() {
         slot,
     };
     rig.reports.clear();
-    let task = rig.start(lock, CodeTask::Enrol(key), Urgency::Person);
+    let task = rig.start(lock, enrol(key, Over::Nothing), Urgency::Person);
     rig.run(Millis::from_secs(10));
     assert_eq!(rig.end_of(task), None, "it waits for somebody\n{}", rig.story());
     rig.act(lock, &Act::ShowTag(vec![1, 2, 3, 4]));
@@ -527,10 +531,13 @@ fn a_tag_is_read_in_at_the_lock_and_nobody_holds_up_the_others() {
     let end = rig
         .codes(
             lock,
-            CodeTask::Enrol(SlotKey {
-                slot: hubd_model::CodeSlot::new(3).unwrap(),
-                ..key
-            }),
+            enrol(
+                SlotKey {
+                    slot: hubd_model::CodeSlot::new(3).unwrap(),
+                    ..key
+                },
+                Over::Nothing,
+            ),
         )
         .end;
     assert!(other(&end).contains("nobody held"), "{end:?}");

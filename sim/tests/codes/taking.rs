@@ -1,11 +1,14 @@
 //! A slot is looked at before it is written: what somebody else put there unheard is not written over in silence.
 
-use hubd_model::{CodeReport, CodeTask, CodeTaskEnd, CredentialKind, LockSchedule, Over, SlotContent};
+use hubd_model::{
+    CodeReport, CodeSlot, CodeTask, CodeTaskEnd, CredentialKind, LockSchedule, Millis, Over, SlotContent,
+    SlotKey, Urgency,
+};
 use hubd_sim::device::{Act, LockConfig};
 use hubd_sim::dongle::DeviceKey;
 
 use crate::rig::{Ended, Rig, pin_key, wish};
-use crate::{NO_SCHEDULE, bulk, credential, one, other, until, v1, v2};
+use crate::{NO_SCHEDULE, bulk, credential, enrol, one, other, until, v1, v2};
 
 /// The slot that is changed and written.
 const SLOT: u16 = 5;
@@ -19,7 +22,7 @@ fn typed_unheard(rig: &mut Rig, lock: DeviceKey, code: &str) {
     rig.act(lock, &Act::Unreachable(true));
     let digits = Some(code.to_owned());
     rig.act(lock, &Act::ChangeCode { slot: SLOT, digits });
-    rig.run(hubd_model::Millis::from_secs(30));
+    rig.run(Millis::from_secs(30));
     rig.act(lock, &Act::Unreachable(false));
     rig.reports.clear();
 }
@@ -84,4 +87,48 @@ fn where_something_was_ours_what_goes_is_told_before() {
             );
         }
     }
+}
+
+/// Lets the lock learn a tag that somebody holds to it; how that ended.
+fn learn(rig: &mut Rig, lock: DeviceKey, over: Over, tag: &[u8]) -> CodeTaskEnd {
+    let key = SlotKey {
+        kind: CredentialKind::Rfid,
+        slot: CodeSlot::new(SLOT).unwrap(),
+    };
+    rig.reports.clear();
+    let task = rig.start(lock, enrol(key, over), Urgency::Person);
+    rig.run(Millis::from_secs(10));
+    rig.act(lock, &Act::ShowTag(tag.to_vec()));
+    rig.run(Millis::from_secs(30));
+    rig.end_of(task).unwrap().0
+}
+
+#[test]
+fn a_tag_that_came_unheard_is_not_learnt_over() {
+    let (mut rig, lock) = one(LockConfig {
+        tags: 8,
+        ..credential()
+    });
+    let theirs = vec![1, 2, 3, 4];
+    assert_eq!(
+        learn(&mut rig, lock, Over::Nothing, &theirs),
+        CodeTaskEnd::Done,
+        "\n{}",
+        rig.story()
+    );
+    // For a credential of which nothing was ever there it is somebody else's, and stays.
+    let ended = learn(&mut rig, lock, Over::Nothing, &[5, 6, 7, 8]);
+    assert!(other(&ended).contains("of their own"), "{ended:?}");
+    let told = rig.code_reports();
+    let shown = told.iter().any(|report| {
+        let occupied = |content: &SlotContent| content.is_occupied();
+        matches!(report, CodeReport::Slot { key, content, .. } if key.kind == CredentialKind::Rfid && occupied(content))
+    });
+    assert!(shown, "what is there is told: {told:?}");
+    let held = |rig: &Rig| rig.dongle.device(lock).unwrap().tags();
+    assert_eq!(held(&rig), [(SLOT, theirs)], "\n{}", rig.story());
+    // One's own gives way to the new one.
+    let new = vec![9, 10, 11, 12];
+    assert_eq!(learn(&mut rig, lock, Over::Anything, &new), CodeTaskEnd::Done);
+    assert_eq!(held(&rig), [(SLOT, new)], "\n{}", rig.story());
 }

@@ -60,7 +60,7 @@ fn not_learnt(home: &Home) -> Vec<String> {
 fn asked_to_learn(home: &Home) -> usize {
     let orders = home.orders.iter();
     orders
-        .filter(|(_, task)| matches!(task, CodeTask::Enrol(_)))
+        .filter(|(_, task)| matches!(task, CodeTask::Enrol { .. }))
         .count()
 }
 
@@ -124,6 +124,38 @@ fn what_somebody_else_taught_the_lock_meanwhile_is_not_overwritten() {
         "{:#?}",
         home.codes(2)
     );
+}
+
+#[test]
+fn what_comes_between_the_look_and_the_learning_is_not_overwritten() {
+    let (mut home, credential) = home();
+    home.wait(HOUR);
+    let theirs = Held {
+        pin: pin("33333333"),
+        schedule: LockSchedule::default(),
+        typed: true,
+    };
+    home.locks.get_mut(&2).unwrap().tag = Some(pin("11111111"));
+    home.forget_past();
+    enrol(&mut home, &credential);
+    // The slot is seen empty; then the order to learn leaves.
+    while asked_to_learn(&home) == 0 {
+        home.wait(100);
+    }
+    home.locks
+        .get_mut(&2)
+        .unwrap()
+        .held
+        .insert(tag(1), theirs.clone());
+    home.wait(MINUTE);
+    assert_eq!(home.locks[&2].held[&tag(1)], theirs);
+    assert_eq!(not_learnt(&home).len(), 1, "{:?}", home.kinds());
+    // It stays when the credential goes, too.
+    home.ask(CredentialsRequest::RemoveCredential { credential })
+        .unwrap();
+    home.wait(HOUR);
+    assert_eq!(home.locks[&2].held[&tag(1)], theirs);
+    assert!(home.is_quiet(), "{:#?}", home.codes(2));
 }
 
 #[test]

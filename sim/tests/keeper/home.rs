@@ -463,7 +463,7 @@ impl Home {
         }
         let key = match what {
             CodeTask::Write { key, .. } | CodeTask::Clear(key) => *key,
-            CodeTask::ReadAll { .. } | CodeTask::Read(_) | CodeTask::Enrol(_) | CodeTask::Name { .. } => {
+            CodeTask::ReadAll { .. } | CodeTask::Read(_) | CodeTask::Enrol { .. } | CodeTask::Name { .. } => {
                 return;
             }
         };
@@ -490,9 +490,11 @@ impl Home {
     }
 
     fn late(&mut self, node: u8, mut what: CodeTask) {
-        if let CodeTask::Write { wish, .. } = &mut what {
-            // The slot was looked at before this frame left.
-            wish.over = Over::Anything;
+        // The slot was looked at before this frame left.
+        match &mut what {
+            CodeTask::Write { wish, .. } => wish.over = Over::Anything,
+            CodeTask::Enrol { over, .. } => *over = Over::Anything,
+            CodeTask::ReadAll { .. } | CodeTask::Read(_) | CodeTask::Clear(_) | CodeTask::Name { .. } => {}
         }
         let after = self.chance.between(SECOND, LATE_MAX);
         self.later(after, Happening::Late { node, what });
@@ -504,7 +506,7 @@ impl Home {
         let lock = self.locks.get_mut(&node)?;
         let ignores = lock.manners.ignores_clear > 0 && chance.happens(lock.manners.ignores_clear);
         let key = match what {
-            CodeTask::Write { key, .. } | CodeTask::Clear(key) | CodeTask::Enrol(key) => Some(*key),
+            CodeTask::Write { key, .. } | CodeTask::Clear(key) | CodeTask::Enrol { key, .. } => Some(*key),
             CodeTask::ReadAll { .. } | CodeTask::Read(_) | CodeTask::Name { .. } => None,
         };
         self.changes += 1;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hubd_model::{
     CodeCapabilities, CodeChecksum, CodeRefusal, CodeReport, CodeSlot, CodeTask, CredentialKind, LocalMinute,
-    LockSchedule, MinuteOfDay, Pin, SlotContent, SlotKey, UnixMillis, WeeklyWindow, Zone,
+    LockSchedule, MinuteOfDay, Over, Pin, SlotContent, SlotKey, UnixMillis, WeeklyWindow, Zone,
 };
 
 /// Frames that a task costs: one there and one back for each slot, and more for a schedule.
@@ -142,8 +142,11 @@ impl Lock {
     pub fn take(&mut self, task: &CodeTask, ignores: bool) -> Result<(), CodeRefusal> {
         match task {
             CodeTask::ReadAll { .. } | CodeTask::Read(_) => Ok(()),
-            CodeTask::Enrol(key) => {
+            CodeTask::Enrol { key, over } => {
                 self.check(*key)?;
+                if *over == Over::Nothing && self.held.contains_key(key) {
+                    return Err(CodeRefusal::Other("somebody's tag is there and stays".into()));
+                }
                 let pin = self.tag.take();
                 let pin = pin.ok_or_else(|| CodeRefusal::Other("nobody held a tag to the lock".into()))?;
                 let held = Held {
@@ -230,7 +233,7 @@ impl Lock {
                 (reports, FRAMES_EACH * u32::from(self.capabilities.pin_slots))
             }
             CodeTask::Read(key) => (vec![self.report(*key)], FRAMES_EACH),
-            CodeTask::Write { key, .. } | CodeTask::Clear(key) | CodeTask::Enrol(key) => {
+            CodeTask::Write { key, .. } | CodeTask::Clear(key) | CodeTask::Enrol { key, .. } => {
                 (vec![self.report(*key)], 2 * FRAMES_EACH)
             }
             CodeTask::Name { .. } => (Vec::new(), 2 * FRAMES_EACH),

@@ -182,7 +182,7 @@ fn check(facts: &LockFacts, task: &CodeTask) -> Result<(), CodeRefusal> {
         CodeTask::ReadAll { .. } => return Ok(()),
         CodeTask::Read(key) | CodeTask::Clear(key) => (*key, None),
         CodeTask::Write { key, wish } => (*key, Some(wish)),
-        CodeTask::Enrol(key) => {
+        CodeTask::Enrol { key, .. } => {
             if key.kind == CredentialKind::Pin {
                 return Err(CodeRefusal::NotSupported);
             }
@@ -200,7 +200,7 @@ fn check(facts: &LockFacts, task: &CodeTask) -> Result<(), CodeRefusal> {
         return Err(CodeRefusal::NotSupported);
     }
     // What somebody else wrote beyond our slots can be read and cleared.
-    let reach = if wish.is_some() || matches!(task, CodeTask::Enrol(_) | CodeTask::Name { .. }) {
+    let reach = if wish.is_some() || matches!(task, CodeTask::Enrol { .. } | CodeTask::Name { .. }) {
         room
     } else {
         facts.reach(key.kind)
@@ -238,13 +238,10 @@ fn refused_because(sentence: &str) -> CodeTaskEnd {
 }
 
 /// How a write ends whose slot, read just before, holds what somebody else put there meanwhile; `None` when it may go on.
-fn occupied_meanwhile(wish: Option<&SlotWish>, seen: &SlotContent) -> Option<CodeTaskEnd> {
-    let stays = wish.is_some_and(|wish| !wish.may_replace(seen));
-    stays.then(|| {
-        refused_because(
-            "somebody put a code of their own into the slot meanwhile; it stays, and ours goes into another one",
-        )
-    })
+fn occupied_meanwhile() -> CodeTaskEnd {
+    refused_because(
+        "somebody put a code of their own into the slot meanwhile; it stays, and ours goes into another one",
+    )
 }
 
 fn slot_report(key: SlotKey, content: SlotContent, schedule: Option<hubd_model::LockSchedule>) -> CodeReport {

@@ -136,7 +136,7 @@ impl UserCodeProgram {
                 program.plan_unschedule(used);
                 program.todo.push_back(Step::Tell);
             }
-            CodeTask::Enrol(_) | CodeTask::Name { .. } => return Err(CodeRefusal::NotSupported),
+            CodeTask::Enrol { .. } | CodeTask::Name { .. } => return Err(CodeRefusal::NotSupported),
         }
         Ok(program)
     }
@@ -481,8 +481,12 @@ impl UserCodeProgram {
 
     /// The slot was read before it is written.
     fn seen_before(&mut self) {
-        if let Some(end) = occupied_meanwhile(self.wish.as_ref(), &self.seen) {
-            self.end = end;
+        if self
+            .wish
+            .as_ref()
+            .is_some_and(|wish| !wish.may_replace(&self.seen))
+        {
+            self.end = occupied_meanwhile();
             self.kept = None;
             self.todo = [Step::Tell].into();
         } else if let Some(slot) = CodeSlot::new(self.slot) {

@@ -261,7 +261,7 @@ impl Host {
             What::Task(task) => match task.as_ref() {
                 CodeTask::Write { key, .. }
                 | CodeTask::Clear(key)
-                | CodeTask::Enrol(key)
+                | CodeTask::Enrol { key, .. }
                 | CodeTask::Name { key, .. } => Some(*key),
                 CodeTask::ReadAll { .. } | CodeTask::Read(_) => None,
             },

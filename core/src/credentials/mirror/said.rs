@@ -81,6 +81,8 @@ impl Mirror {
             .map(|reported| reported.value.clone());
         let was_as_written = slot.is_as_written();
         slot.hear(content, schedule, now, at);
+        // While the lock learns, what it shows may be there since before; the end says which.
+        slot.recognise(at, !busy);
         if !busy && slot.late_until.is_none() {
             slot.forget_late();
         }
@@ -193,16 +195,16 @@ impl Slot {
             self.record.reported_schedule = schedule;
         }
         self.changed |= differs;
-        self.recognise(at);
     }
 
-    /// Sees whether what the lock shows is something that the hub wrote.
-    fn recognise(&mut self, at: UnixMillis) {
+    /// Sees whether what the lock shows is something that the hub wrote, or, when that may be, something that was learnt.
+    fn recognise(&mut self, at: UnixMillis, maybe_learnt: bool) {
         let shown = match self.record.reported.as_ref().map(|reported| &reported.value) {
             Some(SlotContent::Pin { pin, .. }) => Some(pin),
             Some(SlotContent::Hidden { .. }) => {
                 // A tag or finger is never shown: that something is there where nothing was is all there is to see.
-                let learnt = self.record.attempts.iter().find(|written| written.pin.is_none());
+                let mut attempts = self.record.attempts.iter();
+                let learnt = attempts.find(|written| maybe_learnt && written.pin.is_none());
                 if let (Some(learnt), None) = (learnt, &self.record.confirmed) {
                     self.record.confirmed = Some((learnt.clone(), Proof::Acknowledged));
                     self.record.attempts.retain(|written| written.pin.is_some());

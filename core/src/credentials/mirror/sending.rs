@@ -245,7 +245,10 @@ impl Mirror {
             Act::ReadAll => CodeTask::ReadAll { known },
             Act::Read(key) => CodeTask::Read(*key),
             Act::Clear(key) => CodeTask::Clear(*key),
-            Act::Enrol(key) => CodeTask::Enrol(*key),
+            Act::Enrol(key) => CodeTask::Enrol {
+                key: *key,
+                over: self.over(*key),
+            },
             Act::Name { key, name } => CodeTask::Name {
                 key: *key,
                 name: name.clone(),
@@ -294,7 +297,7 @@ impl Mirror {
         (what, urgency)
     }
 
-    /// What a write may take the place of: while nothing of ours ever left for the slot, of nothing.
+    /// What a write or a tag may take the place of: while nothing of ours ever left for the slot, of nothing.
     fn over(&self, key: SlotKey) -> Over {
         let first = self.slots.get(&key).is_some_and(|slot| {
             let mut attempts = slot.record.attempts.iter();

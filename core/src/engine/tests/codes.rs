@@ -73,7 +73,7 @@ fn obey_with(house: &mut House, held: &mut BTreeMap<SlotKey, Pin>) -> Vec<CodeTa
             }
             CodeTask::Read(key) => vec![*key],
             CodeTask::ReadAll { .. } => held.keys().copied().collect(),
-            CodeTask::Enrol(_) | CodeTask::Name { .. } => Vec::new(),
+            CodeTask::Enrol { .. } | CodeTask::Name { .. } => Vec::new(),
         };
         let said = said.into_iter().map(|key| CodeReport::Slot {
             key,

@@ -1,6 +1,8 @@
 //! What a lock with User Credential answers, and what follows from it.
 
-use hubd_model::{CodeChecksum, CodeRefusal, CodeReport, CodeTaskEnd, CredentialKind, SlotContent, SlotKey};
+use hubd_model::{
+    CodeChecksum, CodeRefusal, CodeReport, CodeTaskEnd, CredentialKind, Over, SlotContent, SlotKey,
+};
 
 use super::{CredentialProgram, READ_BACK_PAUSES, Show, Step};
 use crate::codes::facts::credential_kind;
@@ -265,14 +267,18 @@ impl CredentialProgram {
         self.todo = [Step::ShowUser, Step::Tell].into();
     }
 
-    /// The slot was read before it is written.
+    /// The slot was read before it is written, or before the lock learns.
     fn seen_before(&mut self) {
-        if let Some(end) = occupied_meanwhile(self.wish.as_ref(), &self.seen) {
-            self.end = end;
+        let stays = match &self.wish {
+            Some(wish) => !wish.may_replace(&self.seen),
+            None => self.seen.is_occupied() && self.learns_over == Over::Nothing,
+        };
+        if stays {
+            self.end = occupied_meanwhile();
             self.shall_open = false;
             self.kept = None;
             self.todo = [Step::ShowUser, Step::Tell].into();
-        } else if let Some(key) = self.key {
+        } else if let (Some(key), Some(_)) = (self.key, &self.wish) {
             let content = self.seen.clone();
             self.found.reports.push(CodeReport::Found { key, content });
         }

@@ -7,7 +7,7 @@
 //!              with one: user inactive ─▶ schedule ─▶ credential ─▶ read back ─▶ schedule read back again ─▶
 //!                        user active ─▶ user read back
 //!   clear      credential away ─▶ read back ─▶ a user without any other credential goes, too
-//!   enrol      user ─▶ the lock reads a tag or finger in ─▶ read back
+//!   enrol      as write up to there ─▶ user ─▶ the lock reads a tag or finger in ─▶ read back
 //!   name       the user and the slot as they are ─▶ the user with another name ─▶ user read back
 //! ```
 //!
@@ -20,8 +20,8 @@ mod hearing;
 use std::collections::{BTreeMap, VecDeque};
 
 use hubd_model::{
-    CodeChecksum, CodeRefusal, CodeTask, CodeTaskEnd, CredentialKind, LockSchedule, Millis, SecretBytes,
-    SlotContent, SlotKey, SlotWish,
+    CodeChecksum, CodeRefusal, CodeTask, CodeTaskEnd, CredentialKind, LockSchedule, Millis, Over,
+    SecretBytes, SlotContent, SlotKey, SlotWish,
 };
 
 use crate::codes::facts::{CredentialFacts, LockFacts, credential_type};
@@ -52,7 +52,7 @@ const LEARN_MARGIN: Millis = Millis::from_secs(3);
 enum Show {
     /// To know whose it is.
     Owner,
-    /// To know whose it is, and that it may be written.
+    /// To know whose it is, and that it may be written or learnt into.
     Before,
     /// To report what it holds.
     Report,
@@ -104,6 +104,8 @@ pub(crate) struct CredentialProgram {
     /// The user to whom the slot belongs.
     user: u16,
     wish: Option<SlotWish>,
+    /// What a tag or finger may take the place of.
+    learns_over: Over,
     /// The name that the user shall get.
     name: Option<String>,
     todo: VecDeque<Step>,
@@ -142,6 +144,7 @@ impl CredentialProgram {
             key,
             user,
             wish: None,
+            learns_over: Over::Nothing,
             name: None,
             todo: VecDeque::new(),
             end: CodeTaskEnd::Done,
@@ -180,7 +183,10 @@ impl CredentialProgram {
                 ]
                 .into();
             }
-            CodeTask::Enrol(key) => program.plan_enrol(*key)?,
+            CodeTask::Enrol { key, over } => {
+                program.learns_over = *over;
+                program.plan_enrol(*key)?;
+            }
             CodeTask::Name { name, .. } => {
                 program.name = Some(name.clone());
                 program.todo = [
@@ -261,7 +267,7 @@ impl CredentialProgram {
         let wait = Millis::from_secs(seconds).min(LEARN_WAIT_MAX);
         self.todo = [
             Step::LookUser,
-            Step::Show(Show::Owner, 0),
+            Step::Show(Show::Before, 0),
             Step::Free,
             Step::PutUser(true),
             Step::Learn,
