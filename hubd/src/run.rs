@@ -290,6 +290,7 @@ impl<R: Records, C: Fn() -> Now> Loop<R, C> {
             Order::Codes { task, device, .. } => {
                 let end = CodeTaskEnd::NoAnswer {
                     reason: "the radio has too much to do".to_owned(),
+                    left: false,
                 };
                 let report = CodeReport::Ended { task, end, frames: 0 };
                 let report = Report::Codes { device, report };

@@ -181,6 +181,8 @@ pub enum CodeTaskEnd {
     NoAnswer {
         /// One sentence.
         reason: String,
+        /// Whether anything left for the lock that may change what it holds. When not, it was asked at most.
+        left: bool,
     },
 }
 

@@ -595,10 +595,31 @@ fn an_absent_lock_ends_every_order_and_takes_them_when_it_is_back() {
     for lock in members {
         rig.act(lock, &Act::Unreachable(true));
         let end = rig.codes(lock, write(3, "98765", NO_SCHEDULE)).end;
-        assert!(matches!(end, CodeTaskEnd::NoAnswer { .. }), "{end:?}");
+        assert!(
+            matches!(end, CodeTaskEnd::NoAnswer { left: false, .. }),
+            "only questions left: {end:?}"
+        );
         rig.act(lock, &Act::Unreachable(false));
         let end = rig.codes(lock, write(3, "98765", NO_SCHEDULE)).end;
         assert_eq!(end, CodeTaskEnd::Done, "\n{}", rig.story());
+        // It goes away after it said what the slot holds.
+        rig.reports.clear();
+        let task = rig.start(lock, write(3, "13579", NO_SCHEDULE), Urgency::Person);
+        let found = |rig: &Rig| {
+            let reports = rig.code_reports();
+            reports
+                .iter()
+                .any(|report| matches!(report, CodeReport::Found { .. }))
+        };
+        assert!(rig.run_until(Millis::from_secs(30), found), "\n{}", rig.story());
+        rig.act(lock, &Act::Unreachable(true));
+        rig.run(Millis::from_secs(120));
+        let end = rig.end_of(task).map(|(end, _)| end);
+        assert!(
+            matches!(end, Some(CodeTaskEnd::NoAnswer { left: true, .. })),
+            "a write may have arrived: {end:?}\n{}",
+            rig.story()
+        );
     }
 }
 

@@ -580,10 +580,13 @@ impl Home {
         let (order_lost, answer_lost) = (lock.manners.order_lost, lock.manners.answer_lost);
         let writes = matches!(what, CodeTask::Write { .. });
         if !self.online.contains(&node) || self.chance.happens(order_lost) {
-            if writes && self.chance.happens(500) {
+            let late = writes && self.chance.happens(500);
+            if late {
                 self.late(node, what.clone());
             }
-            return self.no_answer(node, task);
+            // Most are given up before anything that changes the lock leaves.
+            let left = late || self.chance.happens(300);
+            return self.no_answer(node, task, left);
         }
         let found = match what {
             CodeTask::Write { key, .. } => Some((*key, lock.content(*key))),
@@ -591,7 +594,7 @@ impl Home {
         };
         let taken = self.take(node, what);
         if self.chance.happens(answer_lost) {
-            return self.no_answer(node, task);
+            return self.no_answer(node, task, true);
         }
         let stays = matches!(taken, Some(Err(hubd_model::CodeRefusal::Other(_))));
         if let Some((key, content)) = found.filter(|_| !stays) {
@@ -620,13 +623,14 @@ impl Home {
                 let end = CodeTaskEnd::Refused { reason };
                 self.code_report(node, CodeReport::Ended { task, end, frames: 2 });
             }
-            None => self.no_answer(node, task),
+            None => self.no_answer(node, task, true),
         }
     }
 
-    fn no_answer(&mut self, node: u8, task: CodeTaskId) {
+    fn no_answer(&mut self, node: u8, task: CodeTaskId, left: bool) {
         let end = CodeTaskEnd::NoAnswer {
             reason: "the lock did not answer".into(),
+            left,
         };
         self.code_report(node, CodeReport::Ended { task, end, frames: 3 });
     }

@@ -183,6 +183,41 @@ fn locks_that_were_away_hold_what_is_wanted_when_they_are_back() -> Result<()> {
     house.agree(&pins(&all), Some(FOREIGN))
 }
 
+#[test]
+fn what_is_typed_in_where_a_code_waits_for_its_first_try_stays() -> Result<()> {
+    let mut house = Household::start()?;
+    let known = house.grant("Known", &LOCKS)?;
+    house.agree(&[&known.pin], Some(FOREIGN))?;
+    // Just seen empty, so that the code leaves without another look.
+    for node in LOCKS {
+        house.refresh(node)?;
+    }
+    house.agree(&[&known.pin], Some(FOREIGN))?;
+    for node in LOCKS {
+        house.away(node, true)?;
+    }
+    let waiting = house.grant("Waiting", &LOCKS)?;
+    for node in LOCKS {
+        house.wait_slots("a try in vain", node, |codes| {
+            let slots = codes["slots"].as_array()?;
+            slots
+                .iter()
+                .any(|slot| slot["credential"] == waiting.id.as_str() && !slot["tried"]["failure"].is_null())
+                .then_some(())
+        })?;
+        let slot = house.slot_of(node, &waiting)?;
+        house.change_silently(node, slot, Some(TYPED))?;
+        house.away(node, false)?;
+        house.speak(node)?;
+        house
+            .wait_held(node, &[&known.pin, &waiting.pin, TYPED])
+            .with_context(|| format!("node {node}: somebody typed into slot {slot} meanwhile"))?;
+        let there = house.held(node)?.get(&slot.to_string()).cloned();
+        assert_eq!(there.as_deref(), Some(TYPED), "node {node}");
+    }
+    Ok(())
+}
+
 /// Whatever the hub confirmed about people is there after it was killed in the next moment.
 #[test]
 fn what_was_confirmed_about_people_survives_a_kill() -> Result<()> {

@@ -224,8 +224,14 @@ fn check(facts: &LockFacts, task: &CodeTask) -> Result<(), CodeRefusal> {
 
 /// One sentence for a lock that said nothing.
 fn silent() -> CodeTaskEnd {
+    no_answer("the lock has the question and does not answer it")
+}
+
+/// The end of a programme that found out nothing; whether anything but questions left for the lock knows the host.
+fn no_answer(reason: &str) -> CodeTaskEnd {
     CodeTaskEnd::NoAnswer {
-        reason: "the lock has the question and does not answer it".to_owned(),
+        reason: reason.to_owned(),
+        left: true,
     }
 }
 

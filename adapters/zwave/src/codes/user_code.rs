@@ -24,8 +24,8 @@ use super::facts::{LockFacts, UserCodeFacts};
 use super::schedule::{Entry, Kind, ScheduleSlots, schedule};
 use super::scheduling::{Progress, Scheduling};
 use super::{
-    Ask, Found, Heard, Next, checksum, is_as_wished, occupied_meanwhile, refused, refused_because, silent,
-    slot_report,
+    Ask, Found, Heard, Next, checksum, is_as_wished, no_answer, occupied_meanwhile, refused, refused_because,
+    silent, slot_report,
 };
 use crate::wire::cc::user_code::{
     Command, ExtendedGet, ExtendedReport, ExtendedUserCode, UserCode, UserStatus,
@@ -502,9 +502,7 @@ impl UserCodeProgram {
         self.seen = SlotContent::Unknown;
         self.todo.clear();
         if self.end == CodeTaskEnd::Done {
-            self.end = CodeTaskEnd::NoAnswer {
-                reason: "the lock does not say what the slot holds".to_owned(),
-            };
+            self.end = no_answer("the lock does not say what the slot holds");
         }
     }
 

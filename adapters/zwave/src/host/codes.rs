@@ -74,6 +74,8 @@ struct Running {
     program: Program,
     /// The slot that it changes; `None` when it only reads.
     writes: Option<SlotKey>,
+    /// Whether anything but a question left for the lock, or is about to.
+    left: bool,
     frames: u32,
     stage: Stage,
 }
@@ -223,7 +225,7 @@ impl Host {
         for task in late.into_iter().filter_map(|waiting| waiting.task) {
             let reason =
                 "its turn did not come in time: the radio had other things to do, or was away".to_owned();
-            self.codes_ended(node, task, CodeTaskEnd::NoAnswer { reason }, 0);
+            self.codes_ended(node, task, CodeTaskEnd::NoAnswer { reason, left: false }, 0);
         }
     }
 
@@ -275,6 +277,7 @@ impl Host {
                         urgency: waiting.urgency,
                         program,
                         writes,
+                        left: false,
                         frames: 0,
                         stage: Stage::Ready,
                     });
@@ -327,7 +330,10 @@ impl Host {
         let next = running.program.next();
         let found = running.program.found();
         match &next {
-            Next::Ask(_) => running.stage = Stage::Asked,
+            Next::Ask(ask) => {
+                running.stage = Stage::Asked;
+                running.left |= ask.reply.is_none();
+            }
             Next::Wait(wait) => running.stage = Stage::Awaiting(self.now + *wait),
             Next::End(_) => {}
         }
@@ -345,7 +351,7 @@ impl Host {
             Next::Ask(ask) => {
                 if !self.ask_codes(node, ask, urgency) {
                     let reason = "too much waits to be sent; try again later".to_owned();
-                    self.end_codes(node, CodeTaskEnd::NoAnswer { reason });
+                    self.break_off(node, reason);
                 }
                 false
             }
@@ -415,12 +421,12 @@ impl Host {
             Outcome::NotDelivered(_) | Outcome::Expired => {
                 let reason =
                     "the lock does not answer: it may be out of range or its batteries empty".to_owned();
-                return self.end_codes(node, CodeTaskEnd::NoAnswer { reason });
+                return self.break_off(node, reason);
             }
             Outcome::NoKey => {
                 let reason =
                     "the lock cannot read the hub's commands: exclude it and include it again".to_owned();
-                return self.end_codes(node, CodeTaskEnd::NoAnswer { reason });
+                return self.break_off(node, reason);
             }
         };
         running.program.heard(heard);
@@ -439,7 +445,12 @@ impl Host {
         }
     }
 
-    fn end_codes(&mut self, node: NodeId, end: CodeTaskEnd) {
+    /// The order at work ends without an answer.
+    fn break_off(&mut self, node: NodeId, reason: String) {
+        self.end_codes(node, CodeTaskEnd::NoAnswer { reason, left: true });
+    }
+
+    fn end_codes(&mut self, node: NodeId, mut end: CodeTaskEnd) {
         let now = self.now;
         let Some(desk) = self.codes.desks.get_mut(&node) else {
             return;
@@ -447,7 +458,11 @@ impl Host {
         let Some(running) = desk.running.take() else {
             return;
         };
-        desk.written.extend(running.writes.map(|key| (key, now)));
+        if let CodeTaskEnd::NoAnswer { left, .. } = &mut end {
+            *left &= running.left;
+        }
+        let written = running.writes.filter(|_| running.left);
+        desk.written.extend(written.map(|key| (key, now)));
         for job in self
             .traffic
             .ids(|job| job.node == node && job.purpose == Purpose::Codes)
@@ -480,12 +495,17 @@ impl Host {
         let running = desk
             .running
             .into_iter()
-            .map(|running| (running.task, running.frames));
-        let waiting = desk.waiting.into_iter().map(|waiting| (waiting.task, 0));
-        for (task, frames) in running.chain(waiting) {
+            .map(|running| (running.task, running.frames, running.left));
+        let waiting = desk.waiting.into_iter().map(|waiting| (waiting.task, 0, false));
+        for (task, frames, left) in running.chain(waiting) {
             if let (Some(task), Some(device)) = (task, device) {
                 let reason = "the lock left the network".to_owned();
-                self.tell_ended(device.clone(), task, CodeTaskEnd::NoAnswer { reason }, frames);
+                self.tell_ended(
+                    device.clone(),
+                    task,
+                    CodeTaskEnd::NoAnswer { reason, left },
+                    frames,
+                );
             }
         }
     }
@@ -496,7 +516,7 @@ impl Host {
         for node in nodes {
             let reason =
                 "the dongle went away in the middle; the lock is read again when it is back".to_owned();
-            self.end_codes(node, CodeTaskEnd::NoAnswer { reason });
+            self.break_off(node, reason);
         }
     }
 

@@ -62,8 +62,8 @@ impl Mirror {
                 self.answered(now);
                 self.refused(&flight, &reason, now, at)
             }
-            CodeTaskEnd::NoAnswer { reason } => {
-                self.unanswered(&flight, now, at, &reason);
+            CodeTaskEnd::NoAnswer { reason, left } => {
+                self.unanswered(&flight, left, now, at, &reason);
                 match flight.act {
                     Act::Enrol(key) => not_enrolled(key, reason),
                     Act::ReadAll | Act::Read(_) | Act::Write { .. } | Act::Clear(_) | Act::Name { .. } => {
@@ -79,15 +79,28 @@ impl Mirror {
         self.next_try = now;
     }
 
-    /// It is not known what became of it.
-    pub(super) fn unanswered(&mut self, flight: &Flight, now: MonoTime, at: UnixMillis, reason: &str) {
+    /// It is not known what became of it; `left` says whether it can have changed anything at all.
+    pub(super) fn unanswered(
+        &mut self,
+        flight: &Flight,
+        left: bool,
+        now: MonoTime,
+        at: UnixMillis,
+        reason: &str,
+    ) {
         self.silent = self.silent.saturating_add(1);
         self.next_try = now + retry_after(self.silent);
         let late = now + LATE_MAX;
         if let Some(slot) = flight.act.key().and_then(|key| self.slots.get_mut(&key)) {
             slot.change().tried = Some((at, Some(reason.to_owned())));
-            slot.ended = Some(now);
+            if left {
+                slot.ended = Some(now);
+            }
             match flight.act {
+                Act::Write { .. } | Act::Enrol(_) if !left => {
+                    self.stale = true;
+                    slot.never_left(flight.first.as_ref(), matches!(flight.act, Act::Write { .. }));
+                }
                 Act::Write { .. } | Act::Enrol(_) => {
                     slot.late_until = Some(slot.late_until.map_or(late, |before| before.max(late)));
                 }
@@ -297,6 +310,22 @@ impl Slot {
             self.forget_late();
         }
         self.succeed(now, at);
+    }
+
+    /// What was noted before it left did not leave: it waits for the next try, or is forgotten.
+    fn never_left(&mut self, first: Option<&Written>, waits: bool) {
+        let Some(first) = first.filter(|first| self.record.attempts.contains(first)) else {
+            return;
+        };
+        if waits && self.unsent.is_none() {
+            self.unsent = Some(first.clone());
+            return;
+        }
+        // Another one is wanted by now, or nobody stands at the lock any more.
+        self.record
+            .attempts
+            .retain(|other| !same_write(other, first.pin.as_ref(), &first.schedule));
+        self.changed = true;
     }
 
     fn read_done(&mut self, reported: bool, now: MonoTime, at: UnixMillis) {

@@ -287,6 +287,8 @@ struct Flight {
     reported: BTreeSet<SlotKey>,
     known: Option<CodeChecksum>,
     checksum: Option<CodeChecksum>,
+    /// The write or the learning that it is, when nothing like it had left before.
+    first: Option<Written>,
 }
 
 /// What a plan knew of the date.
@@ -573,7 +575,7 @@ impl Mirror {
     /// Its radio forgot what it was told: whatever is under way has no answer.
     pub(crate) fn lose_radio(&mut self, now: MonoTime, at: UnixMillis) {
         for (_, flight) in std::mem::take(&mut self.flights) {
-            self.unanswered(&flight, now, at, "the radio stopped working meanwhile");
+            self.unanswered(&flight, true, now, at, "the radio stopped working meanwhile");
         }
         // That says nothing of the lock.
         self.silent = 0;

@@ -269,12 +269,13 @@ impl Mirror {
                 },
             },
         };
+        let mut first = None;
         if let Some(slot) = task.act.key().and_then(|key| self.slots.get_mut(&key)) {
             match &task.act {
-                Act::Write { .. } => slot.unsent = None,
+                Act::Write { .. } => first = slot.unsent.take(),
                 Act::Enrol(_) => {
                     slot.enrol = None;
-                    slot.unsent = None;
+                    first = slot.unsent.take();
                 }
                 Act::ReadAll | Act::Read(_) | Act::Clear(_) | Act::Name { .. } => {}
             }
@@ -288,6 +289,7 @@ impl Mirror {
             reported: std::collections::BTreeSet::new(),
             known,
             checksum: None,
+            first,
         };
         self.flights.insert(id, flight);
         let urgency = match task.class {
@@ -331,7 +333,7 @@ impl Mirror {
             .collect();
         for id in gone {
             if let Some(flight) = self.flights.remove(&id) {
-                self.unanswered(&flight, now, at, "the radio did not say what became of it");
+                self.unanswered(&flight, true, now, at, "the radio did not say what became of it");
             }
         }
     }

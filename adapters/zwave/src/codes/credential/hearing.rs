@@ -9,7 +9,9 @@ use crate::codes::facts::credential_kind;
 use crate::codes::schedule::ScheduleSlots;
 use crate::codes::scheduling::Progress;
 use crate::codes::user_code::pin;
-use crate::codes::{Heard, is_as_wished, occupied_meanwhile, refused, refused_because, silent, slot_report};
+use crate::codes::{
+    Heard, is_as_wished, no_answer, occupied_meanwhile, refused, refused_because, silent, slot_report,
+};
 use crate::wire::cc;
 use crate::wire::cc::user_credential::{
     Command, CredentialPlace, CredentialReport, CredentialReportType, CredentialType, LearnStatus, Modifier,
@@ -303,9 +305,7 @@ impl CredentialProgram {
         self.seen = SlotContent::Unknown;
         self.todo.clear();
         if self.end == CodeTaskEnd::Done {
-            self.end = CodeTaskEnd::NoAnswer {
-                reason: "the lock does not say what the slot holds".to_owned(),
-            };
+            self.end = no_answer("the lock does not say what the slot holds");
         }
     }
 
