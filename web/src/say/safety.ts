@@ -50,6 +50,11 @@ export function doorStage(state: Incident["doors"][number]["state"]): { words: s
   }
 }
 
+/// How far a drill is with a door; a dry one moves none.
+export function drillDoor(drill: Drill, state: Drill["doors"][number]["state"]): string {
+  return drill.dry && state === "waiting" ? m.d_not_moved() : doorStage(state).words;
+}
+
 /// What began an incident.
 export function cause(incident: Incident, name: (id: string) => string): string {
   const first = incident.triggers[0];
