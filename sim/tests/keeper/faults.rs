@@ -4,7 +4,7 @@ use hubd_core::credentials::event::{CredentialsEvent, Drift};
 use hubd_core::credentials::record::{CredentialsRecord, Standing};
 use hubd_core::credentials::request::{CredentialPatch, CredentialsRequest, NewCredential, NewMeans, Patch};
 use hubd_core::event::Event;
-use hubd_model::{CodeCapabilities, LockSchedule, PersonId, Role, Schedule, Usage};
+use hubd_model::{CodeCapabilities, CodeTask, LockSchedule, PersonId, Role, Schedule, Usage};
 
 use crate::home::{HOUR, Home, MINUTE, SECOND, pin};
 use crate::lock::{Held, Lock, Manners, pin_slot};
@@ -151,5 +151,55 @@ fn a_code_that_somebody_typed_unheard_over_ours_goes_when_ours_is_written_and_th
     assert_eq!(drifts(&home), [Drift::Replaced]);
     home.wait(MINUTE);
     assert!(home.opens(2, "205846") && !home.opens(2, "482915"));
+    assert!(home.is_quiet(), "{:#?}", home.codes(2));
+}
+
+#[test]
+fn a_code_that_may_have_arrived_unseen_is_cleared_however_long_ago_it_was() {
+    let (mut home, anna) = home();
+    let credential = home.grant(&anna, "739416", &[2]);
+    home.grant(&anna, "205846", &[2]);
+    home.wait(HOUR);
+    // The lock loses one of two codes, and takes it again without saying so.
+    home.locks.get_mut(&2).unwrap().held.remove(&pin_slot(1));
+    let lock = home.id(2);
+    home.forget_past();
+    home.ask(CredentialsRequest::ReadLock { lock }).unwrap();
+    let written = |(_, what): &(u8, CodeTask)| matches!(what, CodeTask::Write { .. });
+    while !home.orders.iter().any(written) {
+        home.wait(100);
+    }
+    home.locks.get_mut(&2).unwrap().manners.answer_lost = 1_000;
+    home.wait(4 * SECOND);
+    assert!(home.opens(2, "739416"), "it arrived");
+    home.online.remove(&2);
+    home.wait(24 * HOUR);
+    home.revoke(&credential);
+    home.wait(HOUR);
+    home.locks.get_mut(&2).unwrap().manners.answer_lost = 0;
+    home.come_back(2);
+    home.wait(HOUR);
+    assert!(!home.opens(2, "739416"), "{:#?}", home.codes(2));
+    assert!(home.is_quiet(), "{:#?}", home.codes(2));
+}
+
+#[test]
+fn a_code_that_may_have_gone_unseen_is_looked_for_when_it_is_wanted_again() {
+    let (mut home, anna) = home();
+    let credential = home.grant(&anna, "739416", &[2]);
+    home.wait(HOUR);
+    home.locks.get_mut(&2).unwrap().manners.answer_lost = 1_000;
+    let lock = home.id(2);
+    let off = CredentialsRequest::Unassign {
+        credential: credential.clone(),
+        lock: lock.clone(),
+    };
+    home.ask(off).unwrap();
+    home.wait(4 * SECOND);
+    assert!(!home.opens(2, "739416"), "it went");
+    home.locks.get_mut(&2).unwrap().manners.answer_lost = 0;
+    home.ask(CredentialsRequest::Assign { credential, lock }).unwrap();
+    home.wait(HOUR);
+    assert!(home.opens(2, "739416"), "{:#?}", home.codes(2));
     assert!(home.is_quiet(), "{:#?}", home.codes(2));
 }

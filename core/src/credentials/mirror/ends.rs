@@ -104,6 +104,11 @@ impl Mirror {
                 Act::Write { .. } | Act::Enrol(_) => {
                     slot.late_until = Some(slot.late_until.map_or(late, |before| before.max(late)));
                 }
+                // It may be gone, which counts when it is wanted again.
+                Act::Clear(_) if left => {
+                    self.stale = true;
+                    slot.record.unread = true;
+                }
                 // What is read, cleared or named late does no harm.
                 Act::ReadAll | Act::Read(_) | Act::Clear(_) | Act::Name { .. } => {}
             }
@@ -418,7 +423,8 @@ impl Slot {
 
     /// Late copies of what the slot holds anyway cannot arrive any more. Says whether there were any.
     pub(super) fn forget_late_copies(&mut self, now: MonoTime) -> bool {
-        if self.late_until.is_none_or(|late| late > now) {
+        // Of an empty slot they alone say what may be there: they may have arrived unseen.
+        if self.late_until.is_none_or(|late| late > now) || is_empty(&self.record) {
             return false;
         }
         let Some((held, _)) = &self.record.confirmed else {
