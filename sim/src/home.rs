@@ -42,10 +42,10 @@ fn people() -> Vec<Person> {
     ]
 }
 
-/// What happens in the first minute and a half, so that nobody has to wait for it.
 /// How long the beginning takes.
 const BEGINNING: Millis = Millis::from_secs(100);
 
+/// What happens in the first minute and a half, so that nobody has to wait for it.
 fn beginning() -> Vec<(Millis, Deed)> {
     [
         (1, Deed::WakeDetector),
@@ -62,7 +62,7 @@ fn beginning() -> Vec<(Millis, Deed)> {
 
 impl Home {
     /// The home of this seed. Its people's plan runs `speed` times as fast as the clock; the first minute and a half
-    /// is the same in every home. `None` when the stick has no room for the devices, which it has.
+    /// is the same in every home. At 0 nothing happens but that the detector is woken, so that it joins. `None` when the stick has no room for the devices, which it has.
     pub fn new(now: MonoTime, keys: &NetworkKeys, seed: u64, speed: u32) -> Option<Self> {
         let mut chance = Chance::new(seed);
         let mut dongle = Dongle::new(DongleConfig::default(), chance.between(0, u64::MAX));
@@ -121,9 +121,14 @@ impl Home {
         let doors = members.iter().take(3).map(door).collect();
         let detector = members.last().map(|(key, _)| *key);
         let names = people.iter().map(|person| person.name.clone()).collect();
-        let script = beginning();
-        let world =
-            World::scripted(now, doors, detector, people, script).living(now + BEGINNING, seed_of(), speed);
+        let mut script = beginning();
+        if speed == 0 {
+            script.truncate(1);
+        }
+        let mut world = World::scripted(now, doors, detector, people, script);
+        if speed > 0 {
+            world = world.living(now + BEGINNING, seed_of(), speed);
+        }
         Some(Self {
             dongle,
             world,

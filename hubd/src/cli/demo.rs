@@ -51,8 +51,8 @@ pub(super) struct Options {
     /// Another seed makes another home
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many times faster than the clock the people's days pass
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    /// How many times faster than the clock the people's days pass; at 0 nobody comes or goes, and nothing burns
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=3600))]
     speed: u32,
     /// Show the daemon's own log from this level on (trace, debug, info, warn, error)
     #[arg(long, value_name = "LEVEL", default_value = "error")]
@@ -317,10 +317,11 @@ fn greet(stage: &Stage, folder: &Path, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "  Token   {token}")?;
     writeln!(out, "  Data    {} (removed at the end)", folder.display())?;
-    writeln!(
-        out,
-        "  House   seed {seed}, days pass {speed} times as fast; end it with Ctrl-C"
-    )?;
+    let days = match speed {
+        0 => "nothing happens by itself".to_owned(),
+        _ => format!("days pass {speed} times as fast"),
+    };
+    writeln!(out, "  House   seed {seed}, {days}; end it with Ctrl-C")?;
     writeln!(out)?;
     writeln!(
         out,
