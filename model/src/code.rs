@@ -71,9 +71,10 @@ impl SlotContent {
 /// What may be in a slot that is written, or into which a tag or finger is learnt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Over {
-    /// Nothing, or the PIN that is written: nothing of ours was ever there, so what is there now is somebody else's and stays.
+    /// Nothing, or the PIN that is written: nothing of ours was ever there, so what is there now is somebody else's and
+    /// stays.
     Nothing,
-    /// Anything: something of ours was there. What somebody else put in its place is told before it goes.
+    /// Anything: something of ours was there. A code that somebody else put in its place is told before it goes.
     Anything,
 }
 

@@ -62,7 +62,8 @@ fn beginning() -> Vec<(Millis, Deed)> {
 
 impl Home {
     /// The home of this seed. Its people's plan runs `speed` times as fast as the clock; the first minute and a half
-    /// is the same in every home. At 0 nothing happens but that the detector is woken, so that it joins. `None` when the stick has no room for the devices, which it has.
+    /// is the same in every home. At 0 nothing happens but that the detector is woken, so that it joins. `None` when the
+    /// stick has no room for the devices, which it has.
     pub fn new(now: MonoTime, keys: &NetworkKeys, seed: u64, speed: u32) -> Option<Self> {
         let mut chance = Chance::new(seed);
         let mut dongle = Dongle::new(DongleConfig::default(), chance.between(0, u64::MAX));
@@ -122,9 +123,7 @@ impl Home {
         let detector = members.last().map(|(key, _)| *key);
         let names = people.iter().map(|person| person.name.clone()).collect();
         let mut script = beginning();
-        if speed == 0 {
-            script.truncate(1);
-        }
+        script.retain(|(_, deed)| speed > 0 || matches!(deed, Deed::WakeDetector));
         let mut world = World::scripted(now, doors, detector, people, script);
         if speed > 0 {
             world = world.living(now + BEGINNING, seed_of(), speed);

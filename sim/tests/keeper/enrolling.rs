@@ -47,6 +47,18 @@ fn enrol(home: &mut Home, credential: &CredentialId) {
     home.ask(CredentialsRequest::Enrol { credential, lock }).unwrap();
 }
 
+/// Somebody lets the lock learn a tag of theirs into the first slot, and the lock says nothing of it.
+fn taught_unheard(home: &mut Home) -> Held {
+    let theirs = Held {
+        pin: pin("33333333"),
+        schedule: LockSchedule::default(),
+        typed: true,
+    };
+    let lock = home.locks.get_mut(&2).unwrap();
+    lock.held.insert(tag(1), theirs.clone());
+    theirs
+}
+
 fn not_learnt(home: &Home) -> Vec<String> {
     let stuck = home.journal.iter().filter_map(|entry| match &entry.event {
         Event::Credentials(CredentialsEvent::SlotStuck { what, reason, .. }) if *what == "enrol" => {
@@ -100,15 +112,8 @@ fn a_lock_learns_a_tag_for_its_person_and_once_more() {
 fn what_somebody_else_taught_the_lock_meanwhile_is_not_overwritten() {
     let (mut home, credential) = home();
     home.wait(HOUR);
-    // The lock does not say that it learnt something.
-    let theirs = Held {
-        pin: pin("33333333"),
-        schedule: LockSchedule::default(),
-        typed: true,
-    };
-    let lock = home.locks.get_mut(&2).unwrap();
-    lock.held.insert(tag(1), theirs.clone());
-    lock.tag = Some(pin("11111111"));
+    let theirs = taught_unheard(&mut home);
+    home.locks.get_mut(&2).unwrap().tag = Some(pin("11111111"));
     home.forget_past();
     enrol(&mut home, &credential);
     home.wait(MINUTE);
@@ -130,11 +135,6 @@ fn what_somebody_else_taught_the_lock_meanwhile_is_not_overwritten() {
 fn what_comes_between_the_look_and_the_learning_is_not_overwritten() {
     let (mut home, credential) = home();
     home.wait(HOUR);
-    let theirs = Held {
-        pin: pin("33333333"),
-        schedule: LockSchedule::default(),
-        typed: true,
-    };
     home.locks.get_mut(&2).unwrap().tag = Some(pin("11111111"));
     home.forget_past();
     enrol(&mut home, &credential);
@@ -142,11 +142,7 @@ fn what_comes_between_the_look_and_the_learning_is_not_overwritten() {
     while asked_to_learn(&home) == 0 {
         home.wait(100);
     }
-    home.locks
-        .get_mut(&2)
-        .unwrap()
-        .held
-        .insert(tag(1), theirs.clone());
+    let theirs = taught_unheard(&mut home);
     home.wait(MINUTE);
     assert_eq!(home.locks[&2].held[&tag(1)], theirs);
     assert_eq!(not_learnt(&home).len(), 1, "{:?}", home.kinds());

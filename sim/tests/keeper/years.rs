@@ -523,8 +523,8 @@ share!(invariant_other_random_years_keep_every_promise, 1);
 /// Years that once broke a promise. 908: a lock that was given up and included again holds, as foreign, a PIN of
 /// somebody who has no access to it. 1000228: a lock that took the place of another while the date was unknown keeps the
 /// schedule that the hub had kept for the other one. 2823: a window begins at the moment when all is judged. 1233 and
-/// 1001006: a code is used up while the date is unknown. 2372: a code that a lock had lost is written again, unanswered. 1003687: a
-/// code is cleared, unanswered, and wanted again.
+/// 1001006: a code is used up while the date is unknown. 2372: a code that a lock had lost is written again, unanswered.
+/// 1003687: a code is cleared, unanswered, and wanted again.
 const MENDED: [u64; 7] = [908, 1_233, 2_372, 2_823, 1_000_228, 1_001_006, 1_003_687];
 
 #[test]

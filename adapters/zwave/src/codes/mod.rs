@@ -227,7 +227,7 @@ fn silent() -> CodeTaskEnd {
     no_answer("the lock has the question and does not answer it")
 }
 
-/// The end of a programme that found out nothing; whether anything but questions left for the lock knows the host.
+/// The end of a programme that was not answered. The host takes `left` back when nothing but questions had left.
 fn no_answer(reason: &str) -> CodeTaskEnd {
     CodeTaskEnd::NoAnswer {
         reason: reason.to_owned(),
@@ -243,7 +243,7 @@ fn refused_because(sentence: &str) -> CodeTaskEnd {
     refused(CodeRefusal::Other(sentence.to_owned()))
 }
 
-/// How a write ends whose slot, read just before, holds what somebody else put there meanwhile; `None` when it may go on.
+/// How a write or a learning ends whose slot, read just before, holds what somebody else put there meanwhile.
 fn occupied_meanwhile() -> CodeTaskEnd {
     refused_because(
         "somebody put a code of their own into the slot meanwhile; it stays, and ours goes into another one",
